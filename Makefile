@@ -1,0 +1,75 @@
+# `make` alone prints this file's targets and variables.
+
+PYTHON ?= python3
+VENV ?= .venv
+EXTRAS ?= mnist,test$(shell nvidia-smi >/dev/null 2>&1 && echo ,gpu)
+GPU ?=
+ITERATIONS ?=
+OUT ?=
+ARGS ?=
+
+RUN := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+CONFIGS := experiments/configs
+MOVING_MNIST := data/moving_mnist.h5
+PRINT_DEFAULT_GPU := from tgan_chainer.devices import default_gpu; print(default_gpu())
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install test test-gpu lint train-mnist clean
+
+help:
+	@echo 'make install      install the package and what it needs into $(VENV)'
+	@echo 'make test         run the tests that need no GPU and no long time'
+	@echo 'make test-gpu     run the tests that need a GPU; fails where there is none'
+	@echo 'make lint         check the code with ruff'
+	@echo 'make train-mnist  make Moving MNIST if it is not there, and train on it'
+	@echo 'make clean        remove build files and caches; data, results and $(VENV) stay'
+	@echo
+	@echo 'Variables, as in "make train-mnist GPU=0 ITERATIONS=1000":'
+	@echo '  PYTHON      Python 3.10 to 3.13 to make $(VENV) from (default: python3)'
+	@echo '  EXTRAS      extras to install (default: mnist,test and, where nvidia-smi finds a GPU, gpu)'
+	@echo '  GPU         GPU to train on, -1 for the CPU and its smaller networks (default: 0 if there)'
+	@echo '  ITERATIONS  iterations to train for (default: as the configuration says)'
+	@echo '  OUT         results folder (default: named after the configuration, in results/)'
+	@echo '  ARGS        more options for experiments/train.py, or for pytest'
+
+install: $(INSTALLED)
+
+# Chainer's setup.py imports pkg_resources, which setuptools 81 is to remove and pip's isolated builds would
+# not find; hence the first pip line, and --no-build-isolation in the second.
+$(INSTALLED): setup.py pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v < (3, 14) else \
+		"$(PYTHON) is Python %d.%d, but 3.10 to 3.13 is needed: make install PYTHON=python3.11" % v)'
+	test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet 'setuptools<81' wheel
+	$(RUN) -m pip install --quiet --no-build-isolation -e '.[$(EXTRAS)]'
+	@touch $@
+
+test: $(INSTALLED)
+	$(RUN) -m pytest -m 'not gpu and not slow' $(ARGS)
+
+test-gpu: $(INSTALLED)
+	@test "$$($(RUN) -c '$(PRINT_DEFAULT_GPU)')" = 0 || \
+		{ echo 'make test-gpu: CuPy is not installed or finds no GPU here' >&2; exit 1; }
+	$(RUN) -m pytest -m gpu $(ARGS)
+
+lint: $(INSTALLED)
+	$(RUN) -m ruff check .
+
+# Made once: a newer package or script does not replace the data that earlier runs were trained on.
+$(MOVING_MNIST): | $(INSTALLED)
+	$(RUN) datasets/moving_mnist.py --out $@
+
+train-mnist: $(INSTALLED) $(MOVING_MNIST)
+	@gpu='$(GPU)'; \
+	test -n "$$gpu" || gpu=$$($(RUN) -c '$(PRINT_DEFAULT_GPU)') || exit; \
+	case "$$gpu" in -*) config=tgan_moving_mnist_cpu;; *) config=tgan_moving_mnist;; esac; \
+	set -x; $(RUN) experiments/train.py --config $(CONFIGS)/$$config.yaml $(if $(GPU),--gpu $(GPU)) \
+		$(if $(ITERATIONS),--iterations $(ITERATIONS)) $(if $(OUT),--out '$(OUT)') $(ARGS)
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -path './$(VENV)' -prune -o -name __pycache__ -type d -exec rm -rf {} +

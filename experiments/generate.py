@@ -1,0 +1,67 @@
+"""Generate videos with a trained generator.
+
+SOURCE is a results folder of train.py (its newest generator is taken) or one snapshot file. The suffix of --out
+chooses the form: .gif and .mp4 are a moving grid, .png a strip with one row of frames for each video, .npy the
+numbers, float32 (N, C, T, H, W) in [-1, 1], of any number of videos.
+
+  python experiments/generate.py results/tgan_moving_mnist
+  python experiments/generate.py results/tgan_moving_mnist --num 36 --seed 1 --out samples.mp4
+  python experiments/generate.py results/tgan_moving_mnist --num 6 --out strips.png
+  python experiments/generate.py results/tgan_moving_mnist --num 100 --each --out samples/video.gif
+  python experiments/generate.py results/tgan_moving_mnist/generator_iter_5000.npz --num 10000 --out samples.npy
+"""
+
+import os
+
+from tqdm import tqdm
+
+from tgan_chainer import load_generator, save_videos
+from tgan_chainer.checks import check_positive_int
+from tgan_chainer.cli import ArgumentParser, run_command
+from tgan_chainer.devices import default_gpu
+from tgan_chainer.errors import InputError
+from tgan_chainer.videos import check_suffix
+
+
+def main(argv=None):
+    args = parse_arguments(argv)
+    check_positive_int(num=args.num, batch_size=args.batch_size, scale=args.scale)
+    if args.columns is not None:
+        check_positive_int(columns=args.columns)
+    if not 0 <= args.seed < 2**32:
+        raise InputError(f"seed must be in 0 ... 4294967295, not {args.seed}")
+    if not 0 < args.fps <= 100:
+        raise InputError(f"fps must be more than 0 and at most 100, not {args.fps}")
+    suffix = check_suffix(args.out)
+    generator = load_generator(args.source, default_gpu() if args.gpu is None else args.gpu)
+
+    options = {"columns": args.columns, "fps": args.fps, "scale": args.scale}
+    videos = generator.sample(args.num, args.seed, args.batch_size)
+    videos = tqdm(videos, total=args.num, unit="video", disable=None)
+    if args.each:
+        stem = os.path.splitext(args.out)[0]
+        for i, video in enumerate(videos):
+            save_videos(f"{stem}_{i:05}{suffix}", [video], **options)
+    else:
+        save_videos(args.out, videos, count=args.num, **options)
+    where = f"{stem}_*{suffix}" if args.each else args.out
+    print(f"{args.num} videos of iteration {generator.iteration}, seed {args.seed}: {where}")
+
+
+def parse_arguments(argv):
+    parser = ArgumentParser(__doc__)
+    parser.add_argument("source", metavar="SOURCE", help="results folder or snapshot")
+    parser.add_argument("--out", metavar="FILE", default="samples.gif", help="default: samples.gif")
+    parser.add_argument("--num", type=int, metavar="N", default=16, help="how many videos (default 16)")
+    parser.add_argument("--seed", type=int, metavar="N", default=0, help="of the latent variables (default 0)")
+    parser.add_argument("--each", action="store_true", help="one file for each video: FILE_00000.gif, ...")
+    parser.add_argument("--columns", type=int, metavar="N", help="videos in a row (default: a square grid)")
+    parser.add_argument("--fps", type=float, metavar="X", default=8, help="frames per second (default 8)")
+    parser.add_argument("--scale", type=int, metavar="N", default=2, help="size of a pixel (default 2)")
+    parser.add_argument("--batch-size", type=int, metavar="N", default=16, help="videos at a time (default 16)")
+    parser.add_argument("--gpu", type=int, metavar="N", help="GPU to use, -1 for the CPU (default: 0 if there)")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    run_command(main)

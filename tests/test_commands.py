@@ -1,0 +1,298 @@
+"""train.py and generate.py, run as a user runs them, on a tiny data set and networks."""
+
+import contextlib
+import io
+import json
+import os
+import runpy
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from unittest import mock
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import yaml
+
+from tgan_chainer import load_generator
+from tgan_chainer.datasets import write_videos
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+# More threads than cores make such small networks a hundred times slower.
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+TINY = (
+    "--gpu -1 --temporal-width 8 --image-width 8 --discriminator-width 2 --batch-size 3 --learning-rate 1e-3 "
+    "--log-interval 2 --preview-interval 4"
+).split()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = str(tmp_path_factory.mktemp("data") / "videos.h5")
+    random_state = np.random.RandomState(0)
+    with write_videos(path, "random numbers", chunk_frames=20) as writer:
+        for _ in range(7):  # not a multiple of the batch size, so that an epoch ends within a batch
+            writer.append(random_state.randint(0, 256, (20, 32, 32, 1)).astype(np.uint8))
+    return path
+
+
+def command(name, *arguments):
+    return [sys.executable, os.path.join(ROOT, "experiments", name), *map(str, arguments)]
+
+
+def run(name, *arguments):
+    """Run a command in a process of its own."""
+    return subprocess.run(command(name, *arguments), capture_output=True, text=True, env=ENVIRONMENT, timeout=120)
+
+
+def call(name, *arguments):
+    """Run a command within this process, which saves the time of importing everything again."""
+    path, *argv = command(name, *arguments)[1:]
+    output, errors = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", [path, *argv]),
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(errors),
+        pytest.raises(SystemExit) as caught,
+    ):
+        runpy.run_path(path, run_name="__main__")
+    return subprocess.CompletedProcess(argv, caught.value.code or 0, output.getvalue(), errors.getvalue())
+
+
+def train(data, out, *arguments, run=run):
+    return run("train.py", *TINY, "--data", data, "--out", out, *arguments)
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """A results folder of 6 iterations with a snapshot every third."""
+    out = str(tmp_path_factory.mktemp("trained") / "run")
+    result = train(data, out, "--iterations", 6, "--snapshot-interval", 3)
+    assert result.returncode == 0, result.stderr
+    return out
+
+
+def assert_one_line_error(result, *words):
+    assert result.returncode == 2, result.stdout + result.stderr
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: "), result.stderr
+    for word in words:
+        assert word in lines[0]
+
+
+def arrays(path):
+    with np.load(path, allow_pickle=False) as file:
+        return {key: file[key] for key in file.files}
+
+
+def assert_same_state(one, other):
+    """All parameters, statistics, optimizer states and positions are equal bit for bit, and the random states."""
+    one, other = arrays(one), arrays(other)
+    assert one.keys() == other.keys()
+    states = [json.loads(str(a["metadata"]))["random_states"] for a in (one, other)]
+    assert states[0] == states[1]
+    for key in one.keys() - {"metadata", "extensions/LogReport/_log", "_snapshot_elapsed_time"}:
+        np.testing.assert_array_equal(one[key], other[key], err_msg=key)
+
+
+def test_a_run_leaves_everything_in_its_folder(trained):
+    assert set(os.listdir(trained)) == {
+        "config.yaml", "log", "losses.png", "preview", "snapshot_iter_3.npz", "snapshot_iter_6.npz",
+        "generator_iter_3.npz", "generator_iter_6.npz",
+    }  # fmt: skip
+    assert set(os.listdir(os.path.join(trained, "preview"))) == {
+        f"iter_000000{n}.{suffix}" for n in (4, 6) for suffix in ("gif", "png")
+    }
+    with open(os.path.join(trained, "config.yaml")) as file:
+        config = yaml.safe_load(file)
+    assert (config["channels"], config["image_size"], config["batch_size"], config["seed"]) == (1, 32, 3, 0)
+    with open(os.path.join(trained, "log")) as file:
+        log = json.load(file)
+    assert [entry["iteration"] for entry in log] == [2, 4, 6]
+    assert all(np.isfinite(entry[key]) for entry in log for key in ("gen/loss", "dis/loss", "dis/wasserstein"))
+    assert iio.imread(os.path.join(trained, "losses.png")).ndim == 3
+    grid = iio.imread(os.path.join(trained, "preview", "iter_0000006.gif"))
+    assert grid.shape[1:3] == (2 * (5 * 34 - 2), 2 * (5 * 34 - 2))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(data, trained, tmp_path, workers):
+    out = str(tmp_path / "run")
+    result = train(data, out, "--iterations", 2, "--snapshot-interval", 3, "--workers", workers)
+    assert result.returncode == 0, result.stderr
+    result = run("train.py", "--gpu", -1, "--out", out, "--resume", "--iterations", 6, "--workers", 0)
+    assert result.returncode == 0, result.stderr
+    assert_same_state(os.path.join(out, "snapshot_iter_6.npz"), os.path.join(trained, "snapshot_iter_6.npz"))
+    # The log goes on where it stopped, too.
+    with open(os.path.join(out, "log")) as file, open(os.path.join(trained, "log")) as other:
+        assert [e["gen/loss"] for e in json.load(file)] == [e["gen/loss"] for e in json.load(other)]
+
+
+def start(data, out, *arguments):
+    """Start a long run and wait until it has trained a few iterations."""
+    process = subprocess.Popen(
+        command("train.py", *TINY, "--data", data, "--out", out, "--iterations", 100000, *arguments),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
+    )  # fmt: skip
+    for line in process.stdout:
+        if "/100000" in line:
+            return process
+    raise AssertionError(process.stderr.read())
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_signal_ends_the_iteration_keeps_a_snapshot_and_says_how_to_go_on(data, tmp_path, number, status, workers):
+    out = str(tmp_path / "run")
+    process = start(data, out, "--workers", workers)
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert not errors
+    stopped = output.strip().splitlines()[-1]
+    iteration = int(stopped.split("iteration ")[1].split(";")[0])
+    assert os.path.exists(os.path.join(out, f"snapshot_iter_{iteration}.npz"))
+    # What it says can be pasted into a shell.
+    going_on = stopped.split("to go on: ")[1]
+    resumed = subprocess.run(
+        f"{going_on} --gpu -1 --iterations {iteration + 1}",
+        shell=True, capture_output=True, text=True, env=ENVIRONMENT, timeout=60,
+    )  # fmt: skip
+    assert resumed.returncode == 0, resumed.stderr
+    assert os.path.exists(os.path.join(out, f"snapshot_iter_{iteration + 1}.npz"))
+
+
+def test_kill_9_while_snapshots_are_written_leaves_a_usable_one(data, tmp_path):
+    out = str(tmp_path / "run")
+    process = start(data, out, "--snapshot-interval", 1)
+    time.sleep(0.3)
+    process.kill()
+    process.communicate()
+    assert not [name for name in os.listdir(out) if name.endswith(".npz") and not load(os.path.join(out, name))]
+    (tmp_path / "run" / ".incomplete-1-snapshot_iter_9.npz").write_bytes(b"half")
+    newest = max(int(name.split("_")[2][:-4]) for name in os.listdir(out) if name.startswith("snapshot_"))
+    resumed = run("train.py", "--gpu", -1, "--out", out, "--resume", "--iterations", newest + 2)
+    assert resumed.returncode == 0, resumed.stderr
+    assert not [name for name in os.listdir(out) if name.startswith(".incomplete")]
+    # Only the newest three are kept.
+    assert len([name for name in os.listdir(out) if name.startswith("snapshot_")]) == 3
+
+
+def load(path):
+    return bool(arrays(path))
+
+
+def test_nothing_is_overwritten(data, trained):
+    before = {name: os.stat(os.path.join(trained, name)).st_mtime_ns for name in os.listdir(trained)}
+    assert_one_line_error(train(data, trained, run=call), "already holds a run", "--resume")
+    assert before == {name: os.stat(os.path.join(trained, name)).st_mtime_ns for name in os.listdir(trained)}
+
+
+def test_a_damaged_or_foreign_snapshot_is_refused_by_name(trained, tmp_path):
+    whole = os.path.join(trained, "snapshot_iter_6.npz")
+    truncated, foreign, text = (str(tmp_path / name) for name in ("cut.npz", "foreign.npz", "text.npz"))
+    with open(whole, "rb") as file:
+        content = file.read()
+    with open(truncated, "wb") as file:
+        file.write(content[: len(content) // 2])
+    damaged = bytearray(content)
+    damaged[len(content) // 2] ^= 0xFF
+    flipped = str(tmp_path / "flipped.npz")
+    with open(flipped, "wb") as file:
+        file.write(damaged)
+    np.savez(foreign, w=np.zeros(3))
+    with open(text, "w") as file:
+        file.write("hello")
+    for path in truncated, flipped, foreign, text, str(tmp_path / "none.npz"):
+        for result in call("train.py", "--gpu", -1, "--resume", path), call("generate.py", path, "--gpu", -1):
+            assert_one_line_error(result, path)
+    only_generator = os.path.join(trained, "generator_iter_6.npz")
+    assert_one_line_error(call("train.py", "--gpu", -1, "--resume", only_generator), only_generator, "snapshot_iter_N")
+
+
+def test_a_run_cannot_become_another_one_on_resuming(trained, tmp_path):
+    copy = shutil.copytree(trained, tmp_path / "copy")
+    for option in ("--image-width", "16"), ("--seed", "1"), ("--batch-size", "4"):
+        result = call("train.py", "--gpu", -1, "--out", copy, "--resume", "--iterations", 7, *option)
+        assert_one_line_error(result, option[0][2:].replace("-", "_"), "cannot change")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--bach-size", 3], ["--bach-size", "did you mean --batch-size"]),
+        (["--batch-size", 1], ["batch_size must be at least 2"]),
+        (["--n-frames", 20], ["n_frames must be"]),
+        (["--n-frames", 32], ["no clip has 32 frames"]),
+        (["--channels", 3], ["channels is 3", "has 1"]),
+        (["--config", "nowhere.yaml"], ["nowhere.yaml"]),
+        (["--data", "nowhere.h5"], ["nowhere.h5", "moving_mnist.py"]),
+        (["--gpu", 99], ["gpu"]),
+        (["--gpu", -2], ["gpu must be"]),
+        (["--resume"], ["holds no snapshot"]),
+    ],
+)
+def test_bad_input_is_one_clear_line(data, tmp_path, arguments, words):
+    assert_one_line_error(train(data, tmp_path / "run", *arguments, run=call), *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_training_that_diverges_says_so_and_keeps_the_last_good_snapshot(data, tmp_path):
+    out = str(tmp_path / "run")
+    # Without clipping and with such a step the scores overflow within a few iterations.
+    result = train(data, out, "--iterations", 100, "--learning-rate", 1e15, "--clipping", "none", "--keep", 1,
+                   "--snapshot-interval", 1)  # fmt: skip
+    assert result.returncode == 1
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: training diverged: ") and "iteration" in last
+    snapshots = [name for name in os.listdir(out) if name.startswith("snapshot_")]
+    if snapshots:
+        assert snapshots[0] in last
+        assert all(np.isfinite(a).all() for a in arrays(os.path.join(out, snapshots[0])).values() if a.dtype.kind == "f")
+    else:
+        assert "there is no snapshot yet" in last
+
+
+def test_generate_makes_the_same_videos_from_a_run_and_from_its_snapshots(trained, tmp_path):
+    videos = []
+    for i, name in enumerate(["", "generator_iter_6.npz", "snapshot_iter_6.npz", "generator_iter_3.npz"]):
+        out = str(tmp_path / f"{i}.npy")
+        result = call("generate.py", os.path.join(trained, name), "--num", 5, "--seed", 2, "--out", out)
+        assert result.returncode == 0, result.stderr
+        videos.append(np.load(out, allow_pickle=False))
+    assert videos[0].shape == (5, 1, 16, 32, 32) and videos[0].dtype == np.float32
+    assert (videos[0] == videos[1]).all() and (videos[0] == videos[2]).all()
+    assert (videos[0] != videos[3]).any()
+    from_python = np.stack(list(load_generator(trained).sample(5, seed=2)))
+    np.testing.assert_allclose(from_python, videos[0], atol=1e-6)
+
+
+def test_generate_writes_one_file_each(trained, tmp_path):
+    result = call("generate.py", trained, "--num", 3, "--each", "--out", tmp_path / "samples" / "video.gif")
+    assert result.returncode == 0, result.stderr
+    assert sorted(os.listdir(tmp_path / "samples")) == [f"video_0000{i}.gif" for i in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--out", "samples.avi"], ["samples.avi", ".gif"]),
+        (["--num", 0], ["num must be"]),
+        (["--seed", -1], ["seed must be"]),
+        (["--fps", 0], ["fps must be"]),
+        (["--out", "/proc/samples.gif"], ["/proc"]),
+    ],
+)
+def test_generate_refuses_bad_input_in_one_line(trained, tmp_path, arguments, words):
+    assert_one_line_error(call("generate.py", trained, *arguments), *words)
+    assert_one_line_error(call("generate.py", tmp_path), "generator_iter_N.npz")
+
+
+@pytest.mark.parametrize("name", ["train.py", "generate.py"])
+def test_help_teaches_by_example(name):
+    result = run(name, "--help")
+    assert result.returncode == 0
+    assert f"  python experiments/{name} " in result.stdout

@@ -1,0 +1,146 @@
+import errno
+import hashlib
+import http.server
+import os
+import socket
+import threading
+
+import pytest
+
+from tgan_chainer import download as download_module
+from tgan_chainer.download import download
+from tgan_chainer.errors import InputError
+
+CONTENT = os.urandom(3_000_000)  # several blocks
+MD5 = hashlib.md5(CONTENT).hexdigest()
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.server.requests.append(self.path)
+        if self.path == "/missing":
+            return self.send_error(404)
+        self.close_connection = True
+        self.send_response(200)
+        if self.path == "/chunked":
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"ff\r\nthe connection breaks in a chunk")
+        elif self.path == "/slow":
+            self.send_header("Content-Length", str(len(CONTENT)))
+            self.end_headers()
+            self.server.released.wait(10)
+        else:
+            if self.path != "/no-length":
+                self.send_header("Content-Length", str(len(CONTENT)))
+            self.end_headers()
+            self.wfile.write(CONTENT[:1_500_000] if self.path == "/short" else CONTENT)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.requests = []
+        server.released = threading.Event()
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.released.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("name", ["file", "no-length"])
+def test_a_file_arrives_whole(server, tmp_path, name):
+    path = tmp_path / "new folder" / "file"
+    download(f"{server.url}/{name}", path, size=len(CONTENT), md5=MD5, sha256=SHA256)
+    assert path.read_bytes() == CONTENT
+    assert os.listdir(path.parent) == ["file"]
+
+
+@pytest.mark.parametrize(
+    "expected, message",
+    [
+        ({"size": 5}, "size is 3000000; expected 5"),
+        ({"md5": "0" * 32}, f"md5 is {MD5}; expected 000"),
+        ({"sha256": "0" * 64}, f"sha256 is {SHA256}; expected 000"),
+        ({"size": len(CONTENT), "md5": MD5, "sha256": "0" * 64}, "sha256 is"),
+    ],
+)
+def test_a_wrong_file_is_refused(server, tmp_path, expected, message):
+    with pytest.raises(InputError, match=message) as caught:
+        download(f"{server.url}/file", tmp_path / "file", **expected)
+    assert f"{server.url}/file" in str(caught.value)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "name, reason",
+    [
+        ("missing", "404"),
+        ("short", "broke off after 1500000 of 3000000 bytes"),
+        ("chunked", "IncompleteRead"),
+        ("slow", "timed out"),
+    ],
+)
+def test_a_failure_on_the_way_names_the_url_and_the_way_out(server, tmp_path, monkeypatch, name, reason):
+    monkeypatch.setattr(download_module, "TIMEOUT", 0.2)
+    with pytest.raises(InputError, match=reason) as caught:
+        download(f"{server.url}/{name}", tmp_path / "file", option="--official FILE")
+    assert f"{server.url}/{name}" in str(caught.value)
+    assert "fetch it by hand and hand it over with --official FILE" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_refused_connection_is_an_input_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound but not listening
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/file"
+        with pytest.raises(InputError, match=f"cannot fetch {url} .*refused"):
+            download(url, tmp_path / "file")
+
+
+def test_a_file_that_is_there_is_checked_and_kept(server, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    download(f"{server.url}/file", path, size=len(CONTENT), md5=MD5)
+    assert server.requests == []
+
+
+def test_another_file_of_that_name_is_an_error_and_stays(server, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"precious")
+    with pytest.raises(InputError, match=f"{path}: size is 8; expected 3000000; remove it"):
+        download(f"{server.url}/file", path, size=len(CONTENT))
+    assert path.read_bytes() == b"precious"
+
+
+def test_a_full_disk_is_not_blamed_on_the_network(server, tmp_path, monkeypatch):
+    class Full:
+        def __init__(self, *args):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *args):
+            pass
+
+        def write(self, block):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(download_module, "open", Full, raising=False)
+    with pytest.raises(OSError, match="No space left") as caught:
+        download(f"{server.url}/file", tmp_path / "file")
+    assert not isinstance(caught.value, InputError)
+    assert os.listdir(tmp_path) == []

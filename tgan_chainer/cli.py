@@ -1,0 +1,61 @@
+"""What the commands under ``datasets/`` and ``experiments/`` share: how they read options and how they fail."""
+
+import argparse
+import difflib
+import signal
+import sys
+
+from tgan_chainer.errors import InputError, NonFiniteError
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """argparse's parser, showing a module's docstring as it stands and errors in one line.
+
+    Args:
+        description (str): The docstring.
+    """
+
+    def __init__(self, description):
+        super().__init__(
+            description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        )
+
+    def parse_args(self, args=None, namespace=None):
+        namespace, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            known = [option for action in self._actions for option in action.option_strings]
+            nearest = difflib.get_close_matches(unknown[0].partition("=")[0], known, 1)
+            hint = f"did you mean {nearest[0]}?" if nearest else f"{self.prog} --help lists all options"
+            self.error(f"unknown argument {unknown[0]}; {hint}")
+        return namespace
+
+    def error(self, message):
+        self.exit(_fail(message))
+
+
+def run_command(main):
+    """Run ``main()`` and exit the process with its status.
+
+    Bad input and failures of the file system (missing file, disk full, ...) become one line on stderr and
+    status 2, diverged training becomes status 1 and Ctrl-C status 130. Anything else is a bug of ours and keeps its traceback.
+
+    Args:
+        main (callable): Takes no argument, returns an exit status or None for 0.
+    """
+    try:
+        status = main()
+    except InputError as error:
+        status = _fail(str(error))
+    except NonFiniteError as error:
+        status = _fail(str(error), status=1)
+    except OSError as error:
+        status = _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+    except KeyboardInterrupt:
+        status = 128 + signal.SIGINT
+        print("interrupted", file=sys.stderr)
+    sys.exit(status)
+
+
+def _fail(message, status=2):
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    return status

@@ -1,0 +1,184 @@
+"""The settings of a training run: one dataclass for the YAML files, the command line and the snapshots."""
+
+import argparse
+import dataclasses
+import difflib
+import math
+import os
+import types
+import typing
+
+import yaml
+
+from tgan_chainer.errors import InputError
+from tgan_chainer.files import atomic_path
+
+
+def _setting(default, help, minimum=None, choices=None):
+    return dataclasses.field(
+        default=default, metadata={"help": help, "minimum": minimum, "choices": choices}
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Everything that a run depends on, with the paper's values for Moving MNIST as defaults.
+
+    Raises:
+        InputError: A value is of the wrong type or out of range.
+    """
+
+    description: str = _setting("", "what this run reproduces; printed first")
+    data: str = _setting("data/moving_mnist.h5", "the data set, an HDF5 video file made by datasets/*.py")
+
+    k0: int = _setting(100, "K0, the size of z0", 1)
+    k1: int = _setting(100, "K1, the size of each z1", 1)
+    n_frames: int = _setting(16, "T, frames of a video, a power of two times 16", 16)
+    channels: int | None = _setting(None, "1 or 3; left out, as in the data set", 1)
+    image_size: int | None = _setting(None, "pixels; left out, as in the data set", 16)
+    temporal_width: int = _setting(512, "channels after G0's first layer (Table 1)", 4)
+    image_width: int = _setting(256, "maps of G1's linear layers (Table 1)", 8)
+    discriminator_width: int = _setting(64, "channels after D's first convolution (Fig. 1)", 1)
+    use_z0: bool = _setting(True, "whether G1 sees z0 (false: the row TGAN (G1(z1)) of Table 3)")
+    use_beta: bool = _setting(True, "whether batch normalization has a shift")
+
+    clipping: str = _setting("svc", "how D is kept Lipschitz", choices=("svc", "weight", "none"))
+    c: float = _setting(0.01, "with clipping: weight, the largest weight of D", 0)
+    n_clip: int = _setting(5, "with clipping: svc, its interval in iterations", 1)
+    n_dis: int = _setting(1, "n_D, updates of D per iteration", 1)
+    simultaneous: bool = _setting(False, "one forward pass for both updates, as in the authors' own runs")
+
+    learning_rate: float = _setting(5e-5, "of RMSprop", 0)
+    batch_size: int = _setting(32, "videos per batch", 2)  # batch normalization needs two
+    iterations: int = _setting(100_000, "when to stop", 1)
+    seed: int = _setting(0, "of initial weights, latent variables and data order", 0)
+
+    log_interval: int = _setting(100, "iterations per line of losses", 1)
+    preview_interval: int = _setting(1000, "iterations per preview", 1)
+    snapshot_interval: int = _setting(5000, "iterations per snapshot", 1)
+    keep: int = _setting(3, "how many of the newest snapshots to keep; 0 for all", 0)
+    workers: int = _setting(0, "processes that load the data; 0 for a thread", 0)
+
+    # What makes a snapshot of one run unusable in another.
+    NETWORK = (
+        "k0", "k1", "n_frames", "channels", "image_size", "temporal_width", "image_width",
+        "discriminator_width", "use_z0", "use_beta",
+    )  # fmt: skip
+    # What can change when a run goes on: its numbers up to here would have been the same.
+    RESUMABLE = (
+        "description", "data", "iterations", "preview_interval", "snapshot_interval", "keep", "workers",
+    )  # fmt: skip
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+
+    @classmethod
+    def from_dict(cls, settings, source="the settings"):
+        """Build a configuration from a mapping; what is not in it keeps the default.
+
+        Args:
+            settings (dict): Key → value.
+            source (str): Where they come from, for messages.
+
+        Raises:
+            InputError: A key is unknown (with the nearest known one) or a value does not fit.
+        """
+        if not isinstance(settings, dict):
+            raise InputError(f"{source} must hold `key: value` lines, not {type(settings).__name__}")
+        known = [field.name for field in dataclasses.fields(cls)]
+        for key in settings:
+            if key not in known:
+                nearest = difflib.get_close_matches(str(key), known, 1)
+                hint = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(known)}"
+                raise InputError(f"{source}: unknown key {key!r}; {hint}")
+        try:
+            return cls(**settings)
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from error
+
+    @classmethod
+    def load(cls, path):
+        """Read a YAML file. Raises InputError if it is missing, not YAML, or does not fit."""
+        try:
+            with open(path, encoding="utf-8") as file:
+                settings = yaml.safe_load(file)
+        except FileNotFoundError as error:
+            raise InputError(f"there is no configuration {path}") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise InputError(f"{path} is not a YAML file: {error}") from error
+        return cls.from_dict({} if settings is None else settings, path)
+
+    def save(self, path):
+        """Write all settings to a YAML file that :meth:`load` reads."""
+        with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+            yaml.safe_dump(dataclasses.asdict(self), file, sort_keys=False, allow_unicode=True)
+
+    def replace(self, **changes):
+        """Return a copy with some settings changed."""
+        return dataclasses.replace(self, **changes)
+
+    def differences(self, other, keys=None):
+        """Return ``{key: (own value, other value)}`` for those of ``keys`` (all if None) that differ."""
+        pairs = {f.name: (getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self)}
+        return {key: pair for key, pair in pairs.items() if pair[0] != pair[1] and (not keys or key in keys)}
+
+    @classmethod
+    def add_arguments(cls, parser):
+        """Give an argparse parser one option for each setting; those not given stay out of its result."""
+        group = parser.add_argument_group("settings", "Each overrides the key of the same name in the config.")
+        for field in dataclasses.fields(cls):
+            if field.name == "description":
+                continue
+            default = "" if field.default is None else f" (default {field.default})"
+            options = {"help": field.metadata["help"] + default, "default": argparse.SUPPRESS}
+            if _type_of(field) is bool:
+                options |= {"action": argparse.BooleanOptionalAction}
+            else:
+                options |= {"type": _type_of(field), "choices": field.metadata["choices"]}
+                if not options["choices"]:
+                    options["metavar"] = {int: "N", float: "X", str: "PATH"}[_type_of(field)]
+            group.add_argument("--" + field.name.replace("_", "-"), **options)
+
+    @classmethod
+    def given_arguments(cls, arguments):
+        """Return the settings among the parsed arguments, as a dict."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        return {name: value for name, value in vars(arguments).items() if name in names}
+
+
+def _type_of(field):
+    """Return the type of a setting; the type without None where it may be None."""
+    if isinstance(field.type, types.UnionType):
+        return typing.get_args(field.type)[0]
+    return field.type
+
+
+def _checked(field, value):
+    expected, wanted = _type_of(field), field.metadata
+    if value is None and field.default is None:
+        return None
+    if expected is float and isinstance(value, int | str) and not isinstance(value, bool):
+        try:
+            value = float(value)  # YAML reads 5e-5 as a string: it wants 5.0e-5
+        except ValueError:
+            pass
+    if type(value) is not expected:
+        raise InputError(f"{field.name} must be of type {expected.__name__}, not {value!r}")
+    if wanted["choices"] and value not in wanted["choices"]:
+        nearest = difflib.get_close_matches(value, wanted["choices"], 1)
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        raise InputError(f"{field.name} must be one of {', '.join(wanted['choices'])}, not {value!r}{hint}")
+    if expected is float and not math.isfinite(value):
+        raise InputError(f"{field.name} must be a finite number, not {value}")
+    if wanted["minimum"] is not None:
+        positive = expected is float  # a rate or limit of zero makes no sense
+        if not (value > wanted["minimum"] if positive else value >= wanted["minimum"]):
+            at_least = "more than" if positive else "at least"
+            raise InputError(f"{field.name} must be {at_least} {wanted['minimum']}, not {value}")
+    return value
+
+
+def config_name(path):
+    """Return a configuration's name, which is also the default name of its results folder."""
+    return os.path.splitext(os.path.basename(path))[0]

@@ -1,0 +1,46 @@
+"""Choosing between the CPU and a GPU."""
+
+import chainer
+from chainer.backends import cuda
+
+from tgan_chainer.errors import InputError
+
+
+def default_gpu():
+    """Return 0 where CuPy sees a GPU, else -1, which stands for the CPU."""
+    return 0 if _count_gpus() else -1
+
+
+def get_device(gpu):
+    """Make the device of a ``--gpu`` option the current one and return it.
+
+    Args:
+        gpu (int): Number of a GPU, or -1 for the CPU.
+
+    Returns:
+        ~chainer.backend.Device: To hand to ``to_device`` and the updater.
+
+    Raises:
+        InputError: There is no such GPU, or CuPy is not installed.
+    """
+    if gpu < -1:
+        raise InputError(f"gpu must be -1 (the CPU) or the number of a GPU, not {gpu}")
+    if gpu >= 0 and not cuda.available:
+        raise InputError(
+            f"gpu is {gpu}, but CuPy is not installed or finds no GPU here: "
+            "pip install cupy-cuda12x, or use --gpu -1 for the CPU"
+        )
+    if gpu >= 0 and gpu >= _count_gpus():
+        raise InputError(f"gpu is {gpu}, but the last GPU here is number {_count_gpus() - 1}")
+    device = chainer.get_device("@numpy" if gpu < 0 else f"@cupy:{gpu}")
+    device.use()
+    return device
+
+
+def _count_gpus():
+    if not cuda.available:
+        return 0
+    try:
+        return cuda.cupy.cuda.runtime.getDeviceCount()
+    except cuda.cupy.cuda.runtime.CUDARuntimeError:  # the driver is there, a GPU is not
+        return 0

@@ -1,0 +1,80 @@
+"""Fetching a published file, once, and only if it is the one that is meant."""
+
+import hashlib
+import http.client
+import os
+import urllib.request
+
+import tqdm
+
+from tgan_chainer.errors import InputError
+from tgan_chainer.files import atomic_path
+
+BLOCK = 1 << 20
+TIMEOUT = 60  # seconds without a byte
+
+
+def download(url, path, size=None, md5=None, sha256=None, option=None):
+    """Fetch ``url`` to ``path``, with a progress bar. A file that is already there is checked and kept.
+
+    Args:
+        url (str): What to fetch.
+        path (str or os.PathLike): Where to put it. It appears only when it is whole and right.
+        size (int): Its number of bytes, if known.
+        md5 (str): Its MD5 in hexadecimal, if known.
+        sha256 (str): Its SHA-256 in hexadecimal, if known.
+        option (str): How the command takes a file that was fetched by hand, for the error message, such as
+            ``"--official FILE"``.
+
+    Raises:
+        InputError: The file cannot be fetched, or what came (or what was there) is not what was expected.
+        OSError: The file cannot be written.
+    """
+    expected = {"size": size, "md5": md5, "sha256": sha256}
+    if os.path.exists(path):
+        remedy = f"remove it, and {url} is fetched again"
+        for _ in _verified(_read(path), expected, f"checking {path}", path, remedy):
+            pass
+        return
+    remedy = "try again, or fetch it by hand" + (f" and hand it over with {option}" if option else "")
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        for block in _verified(_fetch(url, remedy), expected, f"fetching {url}", url, remedy):
+            file.write(block)
+
+
+def _read(path):
+    with open(path, "rb") as file:
+        while block := file.read(BLOCK):
+            yield block
+
+
+def _fetch(url, remedy):
+    # A generator, so that a full disk, met by whoever writes the blocks, is not taken for a bad network.
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
+            announced = response.headers.get("Content-Length")
+            received = 0
+            while block := response.read(BLOCK):
+                received += len(block)
+                yield block
+    except (OSError, http.client.HTTPException) as error:
+        raise InputError(f"cannot fetch {url} ({error}); {remedy}") from error
+    if announced is not None and received != int(announced):
+        raise InputError(f"cannot fetch {url} (it broke off after {received} of {announced} bytes); {remedy}")
+
+
+def _verified(blocks, expected, doing, name, remedy):
+    """Pass the blocks on; after the last one raise InputError unless together they are what was expected."""
+    size = 0
+    digests = {kind: hashlib.new(kind) for kind in ("md5", "sha256") if expected[kind] is not None}
+    with tqdm.tqdm(desc=doing, total=expected["size"], unit="B", unit_scale=True, disable=None) as bar:
+        for block in blocks:
+            size += len(block)
+            for digest in digests.values():
+                digest.update(block)
+            bar.update(len(block))
+            yield block
+    found = {"size": size, **{kind: digest.hexdigest() for kind, digest in digests.items()}}
+    for kind, value in found.items():
+        if expected[kind] not in (None, value):
+            raise InputError(f"{name}: {kind} is {value}; expected {expected[kind]}; {remedy}")

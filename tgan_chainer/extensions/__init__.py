@@ -1,0 +1,6 @@
+from tgan_chainer.extensions.console import Console
+from tgan_chainer.extensions.loss_curves import LossCurves
+from tgan_chainer.extensions.preview import Preview
+from tgan_chainer.extensions.snapshot import Snapshot
+
+__all__ = ["Console", "LossCurves", "Preview", "Snapshot"]

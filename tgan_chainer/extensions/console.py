@@ -1,0 +1,54 @@
+import sys
+
+from chainer.training import extension
+from tqdm import tqdm
+
+
+class Console(extension.Extension):
+    """A progress bar with the time left, and a line of losses whenever the log has a new entry.
+
+    Where the output is not a terminal there is no bar, and each line tells the time left instead.
+
+    Args:
+        log (~chainer.training.extensions.LogReport): The log; it must have a higher priority.
+        iterations (int): Where the run ends.
+    """
+
+    trigger = 1, "iteration"
+    priority = extension.PRIORITY_READER - 10
+
+    def __init__(self, log, iterations):
+        self._log, self._iterations = log, iterations
+        self._bar = None
+        self._n_printed = 0
+
+    def initialize(self, trainer):
+        self._n_printed = len(self._log.log)
+        self._bar = tqdm(
+            total=self._iterations,
+            initial=trainer.updater.iteration,
+            unit="it",
+            dynamic_ncols=True,
+            file=sys.stdout,
+            disable=None if sys.stdout.isatty() else True,
+        )
+        self._first_iteration, self._first_time = trainer.updater.iteration, trainer.elapsed_time
+
+    def __call__(self, trainer):
+        self._bar.update()
+        for entry in self._log.log[self._n_printed :]:
+            seconds = (trainer.elapsed_time - self._first_time) / (
+                trainer.updater.iteration - self._first_iteration
+            )
+            left = tqdm.format_interval(seconds * (self._iterations - trainer.updater.iteration))
+            losses = "  ".join(f"{key} {entry[key]:+.4f}" for key in sorted(entry) if "/" in key)
+            self._bar.write(
+                f"{entry['iteration']:>7}/{self._iterations}  {losses}  {seconds:.2f} s/it  {left} left",
+                file=sys.stdout,
+            )
+            sys.stdout.flush()
+        self._n_printed = len(self._log.log)
+
+    def finalize(self):
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,36 @@
+import os
+
+from chainer.training import extension
+
+from tgan_chainer.files import atomic_path
+
+
+class LossCurves(extension.Extension):
+    """Draws the losses in the log over the iterations into a PNG, as Fig. 2 does.
+
+    Args:
+        log (~chainer.training.extensions.LogReport): The log; it must have a higher priority.
+        filename (str): Of the picture, in the results folder.
+    """
+
+    priority = extension.PRIORITY_READER - 10
+
+    def __init__(self, log, filename="losses.png"):
+        self._log, self._filename = log, filename
+
+    def __call__(self, trainer):
+        # Not pyplot: that would look for a display and keep every figure alive.
+        from matplotlib.figure import Figure
+
+        keys = sorted({key for entry in self._log.log for key in entry if "/" in key})
+        if not keys:
+            return
+        figure = Figure(figsize=(8, 2.4 * len(keys)), layout="constrained")
+        for axes, key in zip(figure.subplots(len(keys), sharex=True, squeeze=False)[:, 0], keys, strict=True):
+            entries = [entry for entry in self._log.log if key in entry]
+            axes.plot([e["iteration"] for e in entries], [e[key] for e in entries], linewidth=1)
+            axes.set_ylabel(key)
+            axes.grid(alpha=0.3)
+        axes.set_xlabel("iteration")
+        with atomic_path(os.path.join(trainer.out, self._filename)) as temporary:
+            figure.savefig(temporary)

@@ -1,0 +1,41 @@
+"""Writing files so that a reader only ever sees the old content or the new one, whole."""
+
+import contextlib
+import os
+
+TEMPORARY_PREFIX = ".incomplete-"
+
+
+@contextlib.contextmanager
+def atomic_path(path):
+    """Yield a temporary path to write to; rename it to ``path`` when the block succeeds.
+
+    The temporary file lies in the same folder (a rename is atomic only within a file system) and keeps
+    the suffix, by which image and video writers choose their format. It is flushed to the disk before the
+    rename, so that a power cut cannot leave an empty file under the final name. When the block raises,
+    it is removed and ``path`` stays as it was.
+
+    Args:
+        path (str or os.PathLike): The file to create or replace. Missing folders are made.
+
+    Yields:
+        str: Where to write.
+
+    Raises:
+        OSError: As raised by the file system (disk full, no permission, ...).
+    """
+    path = os.fspath(path)
+    folder, name = os.path.split(os.path.abspath(path))
+    os.makedirs(folder, exist_ok=True)
+    temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{os.getpid()}-{name}")
+    try:
+        yield temporary
+        with open(temporary, "rb+") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename == temporary:
+            error.filename = path  # the name that whoever reads the message knows
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(temporary)
+        raise

@@ -1,0 +1,75 @@
+import numpy as np
+from chainer import backend
+
+from tgan_chainer.errors import InputError, NonFiniteError
+
+# A weight that was clipped before has singular values of 1 up to float32 rounding. Without this slack the
+# next clipping would find some of them above 1 again and rewrite the whole weight for nothing.
+_ROUNDING = 1e-6
+
+# The eigenvalues of the Gram matrix are the squared singular values, with an absolute error of about
+# 1e-16 · (largest singular value)². Up to this ratio the error at the limit stays below float32 rounding.
+_GRAM_RANGE = 1e3
+
+
+def clip_singular_values(W, limit=1.0):
+    """Replace every singular value of ``W`` above ``limit`` by ``limit`` (Section 4).
+
+    ``W`` is read as the matrix Ŵ (out_channels, everything else). With the singular directions u_i of
+    those values σ_i > limit, the result is W - Σ_i (1 - limit/σ_i) u_i u_iᵀ W, so only these directions
+    are touched, and u_i and σ_i² can be had as eigenvectors and eigenvalues of the small matrix W Wᵀ (or
+    Wᵀ W, whichever is smaller) for a third of the cost of an SVD. Everything is computed in float64.
+
+    Args:
+        W: float array of ndim ≥ 2, NumPy or CuPy. It is not changed.
+        limit (float): Largest singular value allowed, > 0.
+
+    Returns:
+        array: The clipped weight, in shape, dtype and device like ``W``; ``W`` itself if no singular value
+        exceeds the limit.
+
+    Raises:
+        InputError: ``W`` has fewer than two axes or is not of a float dtype, or ``limit`` is not positive.
+        NonFiniteError: ``W`` holds NaN or infinity.
+    """
+    matrix = _as_float64_matrix(W, limit)
+    xp = backend.get_array_module(W)
+    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    eigenvalues, eigenvectors = xp.linalg.eigh(wide @ wide.T)  # ascending
+    largest = float(eigenvalues[-1]) ** 0.5 if eigenvalues[-1] > 0 else 0.0
+    if largest <= limit * (1 + _ROUNDING):
+        return W
+    if largest > limit * _GRAM_RANGE:
+        return clip_singular_values_by_svd(W, limit)
+    exceeding = eigenvalues > limit**2
+    u = eigenvectors[:, exceeding]
+    shrink = 1 - limit / xp.sqrt(eigenvalues[exceeding])
+    clipped = wide - (u * shrink) @ (u.T @ wide)
+    clipped = clipped if wide is matrix else clipped.T
+    return clipped.reshape(W.shape).astype(W.dtype)
+
+
+def clip_singular_values_by_svd(W, limit=1.0):
+    """Do what :func:`clip_singular_values` does by a full SVD: slower, for any range of singular values.
+
+    Arguments, result and errors are those of :func:`clip_singular_values`.
+    """
+    matrix = _as_float64_matrix(W, limit)
+    xp = backend.get_array_module(W)
+    u, s, vt = xp.linalg.svd(matrix, full_matrices=False)
+    if float(s[0]) <= limit * (1 + _ROUNDING):
+        return W
+    return ((u * xp.minimum(s, limit)) @ vt).reshape(W.shape).astype(W.dtype)
+
+
+def _as_float64_matrix(W, limit):
+    if not limit > 0:
+        raise InputError(f"limit must be positive, not {limit!r}")
+    if W.ndim < 2 or W.size == 0:
+        raise InputError(f"W must have at least two axes, none of length 0; its shape is {W.shape}")
+    if W.dtype.kind != "f":
+        raise InputError(f"W must be of a float dtype, not {W.dtype}")
+    matrix = W.reshape(len(W), -1).astype(np.float64)
+    if not backend.get_array_module(W).isfinite(matrix).all():
+        raise NonFiniteError("W holds NaN or infinity and so has no singular values")
+    return matrix

@@ -1,0 +1,93 @@
+import chainer
+import chainer.functions as F
+import chainer.links as L
+
+from tgan_chainer.checks import check_multiple, check_positive_int, check_shape
+from tgan_chainer.errors import InputError
+from tgan_chainer.links.convolution_nd import DeconvolutionND
+
+
+class ImageGenerator(chainer.Chain):
+    """G1: z0 and the latent variable z1^t of a frame → that frame.
+
+    Table 1, right column, and Section 3.4. Each latent variable goes through a linear layer of its own to
+    256 maps of 4×4; the maps are joined and deconvolved to 64×64. Batch normalization and ReLU follow
+    every layer but the last, which ends in tanh. The padding of the deconvolutions is Table 1's 1: the 2
+    in the text of Section 3.4 would not double the size.
+
+    A layer that batch normalization follows has no bias, since the normalization would take it out again.
+    Weights: uniform in [-0.01, 0.01] (Section 6.2).
+
+    Args:
+        k0 (int): K0, the size of z0.
+        k1 (int): K1, the size of z1.
+        channels (int): Channels of a frame, 1 (grey) or 3 (colour).
+        image_size (int): Height and width of a frame in pixels, a multiple of 16.
+        width (int): Maps of each linear layer; the deconvolutions have ``width``, ``width / 2``, ... maps.
+        use_z0 (bool): False leaves z0 out: the row "TGAN (G1(z1))" of Table 3.
+        use_beta (bool): Whether batch normalization has a shift β.
+
+    Raises:
+        InputError: An argument is out of range.
+    """
+
+    def __init__(
+        self, k0=100, k1=100, channels=3, image_size=64, width=256, use_z0=True, use_beta=True
+    ):
+        super().__init__()
+        check_positive_int(k0=k0, k1=k1, channels=channels)
+        check_multiple(8, "the deconvolutions narrow to an eighth of it", width=width)
+        check_multiple(16, "four deconvolutions double the size", image_size=image_size)
+        self.k0, self.k1, self.use_z0 = k0, k1, use_z0
+        self._width, self._start_size = width, image_size // 16
+
+        w = chainer.initializers.Uniform(0.01)
+        flat = width * self._start_size**2
+        n_joined = 2 * width if use_z0 else width
+        with self.init_scope():
+            # linear (256 · 4²) of z0, linear (256 · 4²) of z1
+            if use_z0:
+                self.linear_z0 = L.Linear(k0, flat, nobias=True, initialW=w)
+                self.bn_z0 = L.BatchNormalization(flat, use_beta=use_beta)
+            self.linear_z1 = L.Linear(k1, flat, nobias=True, initialW=w)
+            self.bn_z1 = L.BatchNormalization(flat, use_beta=use_beta)
+            # concat + deconv (4, 256, 1, 2)
+            self.deconv1 = DeconvolutionND(2, n_joined, width, 4, 2, 1, nobias=True, initialW=w)
+            self.bn1 = L.BatchNormalization(width, use_beta=use_beta)
+            # deconv (4, 128, 1, 2)
+            self.deconv2 = DeconvolutionND(2, width, width // 2, 4, 2, 1, nobias=True, initialW=w)
+            self.bn2 = L.BatchNormalization(width // 2, use_beta=use_beta)
+            # deconv (4, 64, 1, 2)
+            self.deconv3 = DeconvolutionND(2, width // 2, width // 4, 4, 2, 1, nobias=True, initialW=w)
+            self.bn3 = L.BatchNormalization(width // 4, use_beta=use_beta)
+            # deconv (4, 32, 1, 2)
+            self.deconv4 = DeconvolutionND(2, width // 4, width // 8, 4, 2, 1, nobias=True, initialW=w)
+            self.bn4 = L.BatchNormalization(width // 8, use_beta=use_beta)
+            # deconv (3, 3, 1, 1) + tanh
+            self.deconv5 = DeconvolutionND(2, width // 8, channels, 3, 1, 1, initialW=w)
+
+    def forward(self, z1, z0=None):
+        """Generate frames.
+
+        Args:
+            z1: float32 (N, K1).
+            z0: float32 (N, K0), or None where the generator was built with ``use_z0=False``.
+
+        Returns:
+            ~chainer.Variable: Frames, float32 (N, C, H, W) in [-1, 1].
+        """
+        check_shape("z1", z1, ("N", self.k1))
+        if self.use_z0 != (z0 is not None):
+            raise InputError(f"z0 must {'not be None' if self.use_z0 else 'be None'}: use_z0 is {self.use_z0}")
+        h = self._to_maps(self.bn_z1(self.linear_z1(z1)))
+        if self.use_z0:
+            check_shape("z0", z0, (len(z1), self.k0))
+            h = F.concat([self._to_maps(self.bn_z0(self.linear_z0(z0))), h])
+        h = F.relu(self.bn1(self.deconv1(h)))
+        h = F.relu(self.bn2(self.deconv2(h)))
+        h = F.relu(self.bn3(self.deconv3(h)))
+        h = F.relu(self.bn4(self.deconv4(h)))
+        return F.tanh(self.deconv5(h))
+
+    def _to_maps(self, h):
+        return F.relu(F.reshape(h, (len(h), self._width, self._start_size, self._start_size)))

@@ -1,0 +1,63 @@
+import chainer
+import chainer.functions as F
+import chainer.links as L
+
+from tgan_chainer.checks import check_multiple, check_positive_int, check_shape
+from tgan_chainer.links.convolution_nd import ConvolutionND
+
+
+class VideoDiscriminator(chainer.Chain):
+    """D: a video → one unbounded number, the larger the more real (the critic of Eq. 2).
+
+    Section 3.4 and the right half of Fig. 1: four 4×4×4 convolutions of stride 2 with 64, 128, 256, 512
+    channels, each followed by batch normalization (but for the first) and LeakyReLU with a = 0.2, then a
+    fully-connected layer. With the paper's numbers:
+    3×16×64×64 → 64×8×32×32 → 128×4×16×16 → 256×2×8×8 → 512×1×4×4 → 1.
+
+    A convolution that batch normalization follows has no bias, since the normalization would take it out
+    again. Weights: HeNormal (Section 6.2).
+
+    Args:
+        channels (int): C, 1 (grey) or 3 (colour).
+        n_frames (int): T, a multiple of 16.
+        image_size (int): H = W in pixels, a multiple of 16.
+        width (int): Channels after the first convolution; each further one doubles them.
+        use_beta (bool): Whether batch normalization has a shift β.
+
+    Raises:
+        InputError: An argument is out of range.
+    """
+
+    def __init__(self, channels=3, n_frames=16, image_size=64, width=64, use_beta=True):
+        super().__init__()
+        check_positive_int(channels=channels, width=width)
+        check_multiple(16, "four convolutions halve it", n_frames=n_frames, image_size=image_size)
+        self.video_shape = (channels, n_frames, image_size, image_size)
+
+        w = chainer.initializers.HeNormal()
+        n_units = width * 8 * (n_frames // 16) * (image_size // 16) ** 2
+        with self.init_scope():
+            self.conv1 = ConvolutionND(3, channels, width, 4, 2, 1, initialW=w)
+            self.conv2 = ConvolutionND(3, width, width * 2, 4, 2, 1, nobias=True, initialW=w)
+            self.bn2 = L.BatchNormalization(width * 2, use_beta=use_beta)
+            self.conv3 = ConvolutionND(3, width * 2, width * 4, 4, 2, 1, nobias=True, initialW=w)
+            self.bn3 = L.BatchNormalization(width * 4, use_beta=use_beta)
+            self.conv4 = ConvolutionND(3, width * 4, width * 8, 4, 2, 1, nobias=True, initialW=w)
+            self.bn4 = L.BatchNormalization(width * 8, use_beta=use_beta)
+            self.linear5 = L.Linear(n_units, 1, initialW=w)
+
+    def forward(self, x):
+        """Score videos.
+
+        Args:
+            x: float32 (N, C, T, H, W) in [-1, 1].
+
+        Returns:
+            ~chainer.Variable: Scores, float32 (N, 1).
+        """
+        check_shape("x", x, ("N", *self.video_shape))
+        h = F.leaky_relu(self.conv1(x), 0.2)
+        h = F.leaky_relu(self.bn2(self.conv2(h)), 0.2)
+        h = F.leaky_relu(self.bn3(self.conv3(h)), 0.2)
+        h = F.leaky_relu(self.bn4(self.conv4(h)), 0.2)
+        return self.linear5(h)

@@ -1,0 +1,203 @@
+"""Snapshots: everything to resume a run, or just the generator to sample from.
+
+Both kinds are npz files of plain arrays. Next to Chainer's own keys, each has one array ``metadata`` with a
+JSON text: the format's name, the iteration, the configuration and, in a snapshot to resume, the states of
+the random number generators. They are read without unpickling anything.
+"""
+
+import dataclasses
+import json
+import os
+import pickle
+import random
+import re
+import zipfile
+import zlib
+
+import numpy as np
+from chainer.backends import cuda
+from chainer.serializers import DictionarySerializer, NpzDeserializer
+
+import tgan_chainer
+from tgan_chainer.config import Config
+from tgan_chainer.devices import get_device
+from tgan_chainer.errors import InputError, NonFiniteError
+from tgan_chainer.files import atomic_path
+from tgan_chainer.models import build_generator
+
+RESUMABLE = "snapshot"
+GENERATOR = "generator"
+_FORMAT = "tgan_chainer snapshot 1"
+_PATH_IN_SNAPSHOT = "updater/model:gen/"  # where Chainer's updater puts the generator
+
+
+def snapshot_path(out, kind, iteration):
+    """Return the path of a snapshot; ``kind`` is ``RESUMABLE`` or ``GENERATOR``."""
+    return os.path.join(out, f"{kind}_iter_{iteration}.npz")
+
+
+def find_snapshots(out, kind):
+    """Return the paths of a run's complete snapshots of one kind, oldest first."""
+    found = []
+    for name in os.listdir(out) if os.path.isdir(out) else []:
+        match = re.fullmatch(rf"{kind}_iter_(\d+)\.npz", name)
+        if match:
+            found.append((int(match[1]), os.path.join(out, name)))
+    return [path for _, path in sorted(found)]
+
+
+def save_snapshot(path, trainer, config):
+    """Write all that the rest of a run depends on.
+
+    Args:
+        path (str): Of the npz file; it appears, complete, only at the end.
+        trainer (~chainer.training.Trainer): The run.
+        config (Config): Its configuration.
+
+    Raises:
+        NonFiniteError: A parameter is NaN or infinite; nothing is written then.
+    """
+    iteration = trainer.updater.iteration
+    _seed_cupy(config.seed, iteration)
+    random_states = {"python": random.getstate(), "numpy": _numpy_state()}
+    _save(path, trainer, iteration, config, random_states=random_states)
+
+
+def load_snapshot(path, trainer, config):
+    """Bring a trainer to the state that was saved, random numbers included.
+
+    Args:
+        path (str): Of a snapshot.
+        trainer (~chainer.training.Trainer): Built from ``config``.
+        config (Config): Of the run that goes on.
+
+    Raises:
+        InputError: The file is missing, truncated, not a resumable snapshot, or of other networks.
+    """
+    metadata, arrays = read_snapshot(path)
+    differences = metadata["config"].differences(config, Config.NETWORK)
+    if differences:
+        key, (saved, wanted) = next(iter(differences.items()))
+        raise InputError(f"{path} was made with {key} = {saved}, not {wanted}; it cannot go on with another")
+    if "random_states" not in metadata:
+        raise InputError(f"{path} holds a generator alone; resume from a {RESUMABLE}_iter_N.npz")
+    # Chainer's iterators do not agree on the name of this key; a run may go on with another number of workers.
+    for key, other in ("order", "_order"), ("_order", "order"):
+        iterator = "updater/iterator:main/"
+        arrays.setdefault(iterator + key, arrays.get(iterator + other))
+    _load(path, arrays, "", trainer)
+    version, internal, gauss_next = metadata["random_states"]["python"]
+    random.setstate((version, tuple(internal), gauss_next))
+    name, keys, *rest = metadata["random_states"]["numpy"]
+    np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))
+    _seed_cupy(config.seed, trainer.updater.iteration)
+
+
+def save_generator(path, generator, iteration, config):
+    """Write a generator to sample from; arguments as for :func:`save_snapshot`."""
+    _save(path, generator, iteration, config)
+
+
+def load_generator(source, gpu=-1):
+    """Rebuild a trained generator.
+
+    Args:
+        source (str): A results folder (its newest generator is taken), a ``generator_iter_N.npz`` or a
+            ``snapshot_iter_N.npz``.
+        gpu (int): Number of the GPU to put it on; -1 for the CPU.
+
+    Returns:
+        VideoGenerator: With the attributes ``config`` (Config) and ``iteration`` (int) added.
+
+    Raises:
+        InputError: There is no such file, or it is damaged or of another kind.
+    """
+    device = get_device(gpu)
+    path = source
+    if os.path.isdir(source):
+        found = find_snapshots(source, GENERATOR)
+        if not found:
+            raise InputError(f"{source} holds no {GENERATOR}_iter_N.npz; is it a results folder?")
+        path = found[-1]
+    metadata, arrays = read_snapshot(path)
+    generator = build_generator(metadata["config"])
+    _load(path, arrays, _PATH_IN_SNAPSHOT if "random_states" in metadata else "", generator)
+    generator.to_device(device)
+    generator.config, generator.iteration = metadata["config"], metadata["iteration"]
+    return generator
+
+
+def read_snapshot(path):
+    """Read a file of either kind.
+
+    Returns:
+        tuple: The metadata as a dict, whose ``"config"`` is a :class:`Config`, and the arrays as a dict.
+
+    Raises:
+        InputError: The file is missing, truncated, or not ours.
+    """
+    try:
+        # Reading everything at once checks every checksum before anything is changed.
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except FileNotFoundError as error:
+        raise InputError(f"there is no snapshot {path}") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(
+            f"{path} is truncated, damaged or not a snapshot ({type(error).__name__}); take another one"
+        ) from error
+    try:
+        metadata = json.loads(str(arrays.pop("metadata")))
+        if metadata["format"] != _FORMAT:
+            raise InputError(f"{path} has the format {metadata['format']!r}; this version reads {_FORMAT!r}")
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} is not a snapshot of tgan_chainer: it has no metadata") from error
+    metadata["config"] = Config.from_dict(metadata["config"], path)
+    return metadata, arrays
+
+
+def _save(path, target, iteration, config, **more):
+    metadata = {
+        "format": _FORMAT,
+        "version": tgan_chainer.__version__,
+        "iteration": iteration,
+        "config": dataclasses.asdict(config),
+        **more,
+    }
+    serializer = DictionarySerializer()
+    serializer.save(target)
+    arrays = {**serializer.target, "metadata": np.array(json.dumps(metadata))}
+    for key, array in arrays.items():
+        # NaN would make the newest snapshot a useless one; an object could only be read by unpickling it.
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise NonFiniteError(f"{key} holds NaN or infinity after iteration {iteration}")
+        if array.dtype.hasobject:
+            raise pickle.PicklingError(f"{key} is not a plain array")
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **arrays)
+
+
+def _load(path, arrays, prefix, target):
+    try:
+        NpzDeserializer(arrays, prefix).load(target)
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(f"{path} does not fit this run ({type(error).__name__}: {error})") from error
+
+
+def _numpy_state():
+    name, keys, *rest = np.random.get_state()
+    return [name, keys.tolist(), *rest]
+
+
+def _seed_cupy(seed, iteration):
+    # CuPy has no way to read the state of its generator. Starting it anew at every snapshot, both in the
+    # run that goes on and in the one that resumes, makes the two the same.
+    if cuda.available:
+        cuda.cupy.random.seed((seed * 1_000_003 + iteration) % 2**32)
+
+
+def seed_everything(seed):
+    """Seed the random numbers of Python, NumPy and CuPy."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    _seed_cupy(seed, 0)

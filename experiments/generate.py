@@ -1,14 +1,14 @@
 """Generate videos with a trained generator.
 
-SOURCE is a results folder of train.py (its newest generator is taken) or one snapshot file. The suffix of --out
-chooses the form: .gif and .mp4 are a moving grid, .png a strip with one row of frames for each video, .npy the
-numbers, float32 (N, C, T, H, W) in [-1, 1], of any number of videos.
+SOURCE is a results folder of train.py (its newest generator is taken) or one snapshot file. The suffix of
+--out chooses the form: .gif and .mp4 are a moving grid, .png a strip with one row of frames for each video,
+.npy the numbers, float32 (N, C, T, H, W) in [-1, 1], of any number of videos.
 
   python experiments/generate.py results/tgan_moving_mnist
   python experiments/generate.py results/tgan_moving_mnist --num 36 --seed 1 --out samples.mp4
   python experiments/generate.py results/tgan_moving_mnist --num 6 --out strips.png
   python experiments/generate.py results/tgan_moving_mnist --num 100 --each --out samples/video.gif
-  python experiments/generate.py results/tgan_moving_mnist/generator_iter_5000.npz --num 10000 --out samples.npy
+  python experiments/generate.py results/tgan_moving_mnist/generator_iter_5000.npz --num 10000 --out x.npy
 """
 
 import os
@@ -53,13 +53,19 @@ def parse_arguments(argv):
     parser.add_argument("source", metavar="SOURCE", help="results folder or snapshot")
     parser.add_argument("--out", metavar="FILE", default="samples.gif", help="default: samples.gif")
     parser.add_argument("--num", type=int, metavar="N", default=16, help="how many videos (default 16)")
-    parser.add_argument("--seed", type=int, metavar="N", default=0, help="of the latent variables (default 0)")
+    parser.add_argument(
+        "--seed", type=int, metavar="N", default=0, help="of the latent variables (default 0)"
+    )
     parser.add_argument("--each", action="store_true", help="one file for each video: FILE_00000.gif, ...")
     parser.add_argument("--columns", type=int, metavar="N", help="videos in a row (default: a square grid)")
     parser.add_argument("--fps", type=float, metavar="X", default=8, help="frames per second (default 8)")
     parser.add_argument("--scale", type=int, metavar="N", default=2, help="size of a pixel (default 2)")
-    parser.add_argument("--batch-size", type=int, metavar="N", default=16, help="videos at a time (default 16)")
-    parser.add_argument("--gpu", type=int, metavar="N", help="GPU to use, -1 for the CPU (default: 0 if there)")
+    parser.add_argument(
+        "--batch-size", type=int, metavar="N", default=16, help="videos at a time (default 16)"
+    )
+    parser.add_argument(
+        "--gpu", type=int, metavar="N", help="GPU to use, -1 for the CPU (default: 0 if there)"
+    )
     return parser.parse_args(argv)
 
 

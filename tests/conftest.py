@@ -10,7 +10,7 @@ from tgan_chainer.devices import default_gpu
 
 with _chainer_compat.legacy_imports():
     import chainer.testing  # noqa: F401  (its import fails outside of this block)
-from chainer.backends import cuda  # isort: skip
+from chainer.backends import cuda
 
 GPU_FOUND = default_gpu() >= 0
 

@@ -5,14 +5,15 @@ import subprocess
 import sys
 import types
 
+import numpy as np
+import pytest
+
+from tgan_chainer import _chainer_compat
+
 import chainer
 import chainer.functions as F
 import chainer.links as L
-import numpy as np
-import pytest
 from chainer.training import extensions
-
-from tgan_chainer import _chainer_compat
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 

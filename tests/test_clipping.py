@@ -86,7 +86,13 @@ def test_a_weight_that_is_not_finite_is_an_error(bad):
 
 @pytest.mark.parametrize(
     ("w", "limit"),
-    [(np.ones(3, "f"), 1), (np.ones((0, 3), "f"), 1), (np.ones((2, 2), int), 1), (np.eye(2), 0), (np.eye(2), np.nan)],
+    [
+        (np.ones(3, "f"), 1),
+        (np.ones((0, 3), "f"), 1),
+        (np.ones((2, 2), int), 1),
+        (np.eye(2), 0),
+        (np.eye(2), np.nan),
+    ],
 )
 def test_what_cannot_be_clipped_is_refused(w, limit):
     with pytest.raises(InputError):

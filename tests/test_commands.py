@@ -45,7 +45,9 @@ def command(name, *arguments):
 
 def run(name, *arguments):
     """Run a command in a process of its own."""
-    return subprocess.run(command(name, *arguments), capture_output=True, text=True, env=ENVIRONMENT, timeout=120)
+    return subprocess.run(
+        command(name, *arguments), capture_output=True, text=True, env=ENVIRONMENT, timeout=120
+    )
 
 
 def call(name, *arguments):
@@ -89,7 +91,7 @@ def arrays(path):
 
 
 def assert_same_state(one, other):
-    """All parameters, statistics, optimizer states and positions are equal bit for bit, and the random states."""
+    """Parameters, statistics, optimizer states, positions and random states are equal bit for bit."""
     one, other = arrays(one), arrays(other)
     assert one.keys() == other.keys()
     states = [json.loads(str(a["metadata"]))["random_states"] for a in (one, other)]
@@ -112,7 +114,9 @@ def test_a_run_leaves_everything_in_its_folder(trained):
     with open(os.path.join(trained, "log")) as file:
         log = json.load(file)
     assert [entry["iteration"] for entry in log] == [2, 4, 6]
-    assert all(np.isfinite(entry[key]) for entry in log for key in ("gen/loss", "dis/loss", "dis/wasserstein"))
+    assert all(
+        np.isfinite(entry[key]) for entry in log for key in ("gen/loss", "dis/loss", "dis/wasserstein")
+    )
     assert iio.imread(os.path.join(trained, "losses.png")).ndim == 3
     grid = iio.imread(os.path.join(trained, "preview", "iter_0000006.gif"))
     assert grid.shape[1:3] == (2 * (5 * 34 - 2), 2 * (5 * 34 - 2))
@@ -145,7 +149,9 @@ def start(data, out, *arguments):
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_signal_ends_the_iteration_keeps_a_snapshot_and_says_how_to_go_on(data, tmp_path, number, status, workers):
+def test_a_signal_ends_the_iteration_keeps_a_snapshot_and_says_how_to_go_on(
+    data, tmp_path, number, status, workers
+):
     out = str(tmp_path / "run")
     process = start(data, out, "--workers", workers)
     process.send_signal(number)
@@ -171,7 +177,9 @@ def test_kill_9_while_snapshots_are_written_leaves_a_usable_one(data, tmp_path):
     time.sleep(0.3)
     process.kill()
     process.communicate()
-    assert not [name for name in os.listdir(out) if name.endswith(".npz") and not load(os.path.join(out, name))]
+    assert not [
+        name for name in os.listdir(out) if name.endswith(".npz") and not load(os.path.join(out, name))
+    ]
     (tmp_path / "run" / ".incomplete-1-snapshot_iter_9.npz").write_bytes(b"half")
     newest = max(int(name.split("_")[2][:-4]) for name in os.listdir(out) if name.startswith("snapshot_"))
     resumed = run("train.py", "--gpu", -1, "--out", out, "--resume", "--iterations", newest + 2)
@@ -210,7 +218,9 @@ def test_a_damaged_or_foreign_snapshot_is_refused_by_name(trained, tmp_path):
         for result in call("train.py", "--gpu", -1, "--resume", path), call("generate.py", path, "--gpu", -1):
             assert_one_line_error(result, path)
     only_generator = os.path.join(trained, "generator_iter_6.npz")
-    assert_one_line_error(call("train.py", "--gpu", -1, "--resume", only_generator), only_generator, "snapshot_iter_N")
+    assert_one_line_error(
+        call("train.py", "--gpu", -1, "--resume", only_generator), only_generator, "snapshot_iter_N"
+    )
 
 
 def test_a_run_cannot_become_another_one_on_resuming(trained, tmp_path):
@@ -251,7 +261,11 @@ def test_training_that_diverges_says_so_and_keeps_the_last_good_snapshot(data, t
     snapshots = [name for name in os.listdir(out) if name.startswith("snapshot_")]
     if snapshots:
         assert snapshots[0] in last
-        assert all(np.isfinite(a).all() for a in arrays(os.path.join(out, snapshots[0])).values() if a.dtype.kind == "f")
+        assert all(
+            np.isfinite(a).all()
+            for a in arrays(os.path.join(out, snapshots[0])).values()
+            if a.dtype.kind == "f"
+        )
     else:
         assert "there is no snapshot yet" in last
 

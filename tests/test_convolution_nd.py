@@ -1,15 +1,16 @@
 """Our convolutions compute what Chainer's do, and their gradients are right."""
 
-import chainer
-import chainer.functions as F
-import chainer.links as L
 import numpy as np
 import pytest
-from chainer import gradient_check
-from chainer.utils import conv, type_check
 
 from tgan_chainer.functions.convolution_nd import convolution_nd, deconvolution_nd
 from tgan_chainer.links.convolution_nd import ConvolutionND, DeconvolutionND
+
+import chainer
+import chainer.functions as F
+import chainer.links as L
+from chainer import gradient_check
+from chainer.utils import conv, type_check
 
 # kernel, stride, pad; the last lines are those of Table 1
 GEOMETRIES = [

@@ -6,7 +6,7 @@ import pytest
 from tgan_chainer import ImageGenerator, TemporalGenerator, VideoDiscriminator, VideoGenerator
 from tgan_chainer.errors import InputError
 
-import chainer  # isort: skip
+import chainer
 
 
 def output_shapes(link, *inputs):
@@ -181,7 +181,11 @@ def test_the_networks_agree_with_pytorch():
         generator = VideoGenerator(temporal_width=16, image_width=16, image_size=32, n_frames=16)
         discriminator = VideoDiscriminator(image_size=32, width=4)
         z0 = generator.draw_z0(4)
-    p = {name: torch.from_numpy(v.array) for link in (generator, discriminator) for name, v in link.namedparams()}
+    p = {
+        name: torch.from_numpy(v.array)
+        for link in (generator, discriminator)
+        for name, v in link.namedparams()
+    }
 
     def bn(x, name):
         return f.batch_norm(x, None, None, p[name + "/gamma"], p[name + "/beta"], training=True, eps=2e-5)
@@ -192,7 +196,9 @@ def test_the_networks_agree_with_pytorch():
     h = f.relu(bn(f.conv_transpose1d(h, p[name + "deconv0/W"]), name + "bn0"))
     for i in 1, 2, 3:
         h = f.relu(bn(f.conv_transpose1d(h, p[f"{name}deconv{i}/W"], stride=2, padding=1), f"{name}bn{i}"))
-    z1 = f.conv_transpose1d(h, p[name + "deconv_last/W"], p[name + "deconv_last/b"], stride=2, padding=1).tanh()
+    z1 = f.conv_transpose1d(
+        h, p[name + "deconv_last/W"], p[name + "deconv_last/b"], stride=2, padding=1
+    ).tanh()
 
     name = "/image_generator/"
     frames = z1.transpose(1, 2).reshape(64, 100)

@@ -8,12 +8,13 @@ from concurrent.futures import ProcessPoolExecutor
 import h5py
 import numpy as np
 import pytest
-from chainer.iterators import MultiprocessIterator, MultithreadIterator, SerialIterator
-from chainer.serializers import load_npz, save_npz
 
 from tgan_chainer.datasets import RandomWindows, VideoDataset, write_videos
 from tgan_chainer.datasets.video_dataset import FORMAT
 from tgan_chainer.errors import InputError
+
+from chainer.iterators import MultiprocessIterator, MultithreadIterator, SerialIterator
+from chainer.serializers import load_npz, save_npz
 
 LENGTHS = [20, 3, 16, 33, 15, 17]  # frames in each clip
 N_FRAMES = 16

@@ -8,7 +8,7 @@ from tgan_chainer.videos import strip, tile, to_uint8
 
 
 def smooth_videos(n, channels, size=32):
-    """Videos that survive a palette or a lossy codec: a bright square on a dark, slowly brightening ground."""
+    """Videos that survive a palette or a lossy codec: a bright square on a slowly brightening ground."""
     videos = np.full((n, channels, 6, size, size), -0.5, np.float32)
     for i in range(n):
         for t in range(6):

@@ -7,8 +7,8 @@ from tgan_chainer.clipping import SingularValueClipping, WeightClipping
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.updaters import WGANUpdater
 
-import chainer  # isort: skip
-import chainer.links as L  # isort: skip
+import chainer
+import chainer.links as L
 
 LR, ALPHA, EPS = 0.1, 0.99, 1e-8
 
@@ -78,7 +78,9 @@ def rmsprop(theta, g, ms):
 def test_two_iterations_followed_by_hand(simultaneous):
     random_state = np.random.RandomState(1)
     data, z0s = random_state.randn(4, 4), list(random_state.randn(4, 2, 3))
-    updater = make(data=data, z0s=list(z0s), clipping=SingularValueClipping(), n_clip=5, simultaneous=simultaneous)
+    updater = make(
+        data=data, z0s=list(z0s), clipping=SingularValueClipping(), n_clip=5, simultaneous=simultaneous
+    )
     # D(x) = w x + b and G(z0) = A z0, so that every gradient is a mean that can be written down.
     w, b = (p.array.copy() for p in (updater.discriminator.W, updater.discriminator.b))
     a = updater.generator.layer.W.array.copy()

@@ -1,4 +1,4 @@
-"""What the commands under ``datasets/`` and ``experiments/`` share: how they read options and how they fail."""
+"""What the commands in ``datasets/`` and ``experiments/`` share: reading options, and how to fail."""
 
 import argparse
 import difflib
@@ -37,7 +37,8 @@ def run_command(main):
     """Run ``main()`` and exit the process with its status.
 
     Bad input and failures of the file system (missing file, disk full, ...) become one line on stderr and
-    status 2, diverged training becomes status 1 and Ctrl-C status 130. Anything else is a bug of ours and keeps its traceback.
+    status 2, diverged training becomes status 1 and Ctrl-C status 130. Anything else is a bug of ours and
+    keeps its traceback.
 
     Args:
         main (callable): Takes no argument, returns an exit status or None for 0.

@@ -5,11 +5,11 @@ A clipping is a callable that changes the parameters of a link in place. Its att
 Algorithm 1, or ``"update"``, after every update of the discriminator as in the original WGAN.
 """
 
-import chainer.links as L
-from chainer import backend
-
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.functions import clip_singular_values
+
+import chainer.links as L
+from chainer import backend
 
 
 class SingularValueClipping:

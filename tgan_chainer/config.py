@@ -15,9 +15,7 @@ from tgan_chainer.files import atomic_path
 
 
 def _setting(default, help, minimum=None, choices=None):
-    return dataclasses.field(
-        default=default, metadata={"help": help, "minimum": minimum, "choices": choices}
-    )
+    return dataclasses.field(default=default, metadata={"help": help, "minimum": minimum, "choices": choices})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +124,9 @@ class Config:
     @classmethod
     def add_arguments(cls, parser):
         """Give an argparse parser one option for each setting; those not given stay out of its result."""
-        group = parser.add_argument_group("settings", "Each overrides the key of the same name in the config.")
+        group = parser.add_argument_group(
+            "settings", "Each overrides the key of the same name in the config."
+        )
         for field in dataclasses.fields(cls):
             if field.name == "description":
                 continue

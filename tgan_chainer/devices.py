@@ -1,9 +1,9 @@
 """Choosing between the CPU and a GPU."""
 
+from tgan_chainer.errors import InputError
+
 import chainer
 from chainer.backends import cuda
-
-from tgan_chainer.errors import InputError
 
 
 def default_gpu():

@@ -15,8 +15,6 @@ import zipfile
 import zlib
 
 import numpy as np
-from chainer.backends import cuda
-from chainer.serializers import DictionarySerializer, NpzDeserializer
 
 import tgan_chainer
 from tgan_chainer.config import Config
@@ -24,6 +22,9 @@ from tgan_chainer.devices import get_device
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.files import atomic_path
 from tgan_chainer.models import build_generator
+
+from chainer.backends import cuda
+from chainer.serializers import DictionarySerializer, NpzDeserializer
 
 RESUMABLE = "snapshot"
 GENERATOR = "generator"
@@ -81,7 +82,7 @@ def load_snapshot(path, trainer, config):
         raise InputError(f"{path} was made with {key} = {saved}, not {wanted}; it cannot go on with another")
     if "random_states" not in metadata:
         raise InputError(f"{path} holds a generator alone; resume from a {RESUMABLE}_iter_N.npz")
-    # Chainer's iterators do not agree on the name of this key; a run may go on with another number of workers.
+    # Chainer's iterators do not agree on the name of this key, but a run may go on with other workers.
     for key, other in ("order", "_order"), ("_order", "order"):
         iterator = "updater/iterator:main/"
         arrays.setdefault(iterator + key, arrays.get(iterator + other))

@@ -19,13 +19,14 @@ import hashlib
 import io
 import os
 
-import chainer
-import chainer.iterators
 import h5py
 import numpy as np
 
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import atomic_path
+
+import chainer
+import chainer.iterators
 
 FORMAT = "tgan_chainer videos 1"
 

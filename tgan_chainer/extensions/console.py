@@ -1,7 +1,8 @@
 import sys
 
-from chainer.training import extension
 from tqdm import tqdm
+
+from chainer.training import extension
 
 
 class Console(extension.Extension):

@@ -1,8 +1,8 @@
 import os
 
-from chainer.training import extension
-
 from tgan_chainer.files import atomic_path
+
+from chainer.training import extension
 
 
 class LossCurves(extension.Extension):

@@ -1,10 +1,11 @@
 import os
 
-import chainer
 import numpy as np
-from chainer.training import extension
 
 from tgan_chainer.videos import save_videos
+
+import chainer
+from chainer.training import extension
 
 
 class Preview(extension.Extension):

@@ -1,9 +1,9 @@
 import contextlib
 import os
 
-from chainer.training import extension
-
 from tgan_chainer import snapshots
+
+from chainer.training import extension
 
 
 class Snapshot(extension.Extension):

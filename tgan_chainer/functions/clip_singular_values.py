@@ -1,7 +1,8 @@
 import numpy as np
-from chainer import backend
 
 from tgan_chainer.errors import InputError, NonFiniteError
+
+from chainer import backend
 
 # A weight that was clipped before has singular values of 1 up to float32 rounding. Without this slack the
 # next clipping would find some of them above 1 again and rewrite the whole weight for nothing.

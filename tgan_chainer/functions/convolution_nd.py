@@ -14,9 +14,10 @@ transposes. Here
 
 import itertools
 
+import numpy as np
+
 import chainer
 import chainer.functions as F
-import numpy as np
 from chainer import backend
 from chainer.utils import conv, conv_nd, type_check
 
@@ -214,9 +215,7 @@ class _Grid:
             budget //= steps[0]
         starts = (range(0, length, step) for length, step in zip(self.small, steps))
         for start in itertools.product(*starts):
-            yield tuple(
-                slice(i, min(i + step, length)) for i, step, length in zip(start, steps, self.small)
-            )
+            yield tuple(slice(i, min(i + step, length)) for i, step, length in zip(start, steps, self.small))
 
     def full_kernel(self, W):
         """Append zeros up to a whole number of strides."""

@@ -1,6 +1,6 @@
-import chainer.links as L
-
 from tgan_chainer.functions.convolution_nd import convolution_nd, deconvolution_nd
+
+import chainer.links as L
 
 
 class ConvolutionND(L.ConvolutionND):

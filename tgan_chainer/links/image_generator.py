@@ -1,10 +1,10 @@
-import chainer
-import chainer.functions as F
-import chainer.links as L
-
 from tgan_chainer.checks import check_multiple, check_positive_int, check_shape
 from tgan_chainer.errors import InputError
 from tgan_chainer.links.convolution_nd import DeconvolutionND
+
+import chainer
+import chainer.functions as F
+import chainer.links as L
 
 
 class ImageGenerator(chainer.Chain):
@@ -31,9 +31,7 @@ class ImageGenerator(chainer.Chain):
         InputError: An argument is out of range.
     """
 
-    def __init__(
-        self, k0=100, k1=100, channels=3, image_size=64, width=256, use_z0=True, use_beta=True
-    ):
+    def __init__(self, k0=100, k1=100, channels=3, image_size=64, width=256, use_z0=True, use_beta=True):
         super().__init__()
         check_positive_int(k0=k0, k1=k1, channels=channels)
         check_multiple(8, "the deconvolutions narrow to an eighth of it", width=width)
@@ -78,7 +76,9 @@ class ImageGenerator(chainer.Chain):
         """
         check_shape("z1", z1, ("N", self.k1))
         if self.use_z0 != (z0 is not None):
-            raise InputError(f"z0 must {'not be None' if self.use_z0 else 'be None'}: use_z0 is {self.use_z0}")
+            raise InputError(
+                f"z0 must {'not be None' if self.use_z0 else 'be None'}: use_z0 is {self.use_z0}"
+            )
         h = self._to_maps(self.bn_z1(self.linear_z1(z1)))
         if self.use_z0:
             check_shape("z0", z0, (len(z1), self.k0))

@@ -1,10 +1,10 @@
-import chainer
-import chainer.functions as F
-import chainer.links as L
-
 from tgan_chainer.checks import check_positive_int, check_shape
 from tgan_chainer.errors import InputError
 from tgan_chainer.links.convolution_nd import DeconvolutionND
+
+import chainer
+import chainer.functions as F
+import chainer.links as L
 
 
 class TemporalGenerator(chainer.Chain):

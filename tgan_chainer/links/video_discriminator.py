@@ -1,9 +1,9 @@
+from tgan_chainer.checks import check_multiple, check_positive_int, check_shape
+from tgan_chainer.links.convolution_nd import ConvolutionND
+
 import chainer
 import chainer.functions as F
 import chainer.links as L
-
-from tgan_chainer.checks import check_multiple, check_positive_int, check_shape
-from tgan_chainer.links.convolution_nd import ConvolutionND
 
 
 class VideoDiscriminator(chainer.Chain):

@@ -1,10 +1,11 @@
-import chainer
-import chainer.functions as F
 import numpy as np
 
 from tgan_chainer.checks import check_positive_int, check_shape
 from tgan_chainer.links.image_generator import ImageGenerator
 from tgan_chainer.links.temporal_generator import TemporalGenerator
+
+import chainer
+import chainer.functions as F
 
 
 class VideoGenerator(chainer.Chain):
@@ -47,9 +48,7 @@ class VideoGenerator(chainer.Chain):
             self.temporal_generator = TemporalGenerator(
                 k0, k1, n_frames, temporal_width, start_length, use_beta
             )
-            self.image_generator = ImageGenerator(
-                k0, k1, channels, image_size, image_width, use_z0, use_beta
-            )
+            self.image_generator = ImageGenerator(k0, k1, channels, image_size, image_width, use_z0, use_beta)
         self.k0, self.k1, self.n_frames = k0, k1, n_frames
         self.video_shape = (channels, n_frames, image_size, image_size)
 

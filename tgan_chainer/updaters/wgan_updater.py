@@ -1,10 +1,11 @@
-import chainer
-import chainer.functions as F
 import numpy as np
-from chainer.training import updaters
 
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.errors import InputError, NonFiniteError
+
+import chainer
+import chainer.functions as F
+from chainer.training import updaters
 
 
 class WGANUpdater(updaters.StandardUpdater):

@@ -1,0 +1,133 @@
+"""Our batch normalization with leaky ReLU computes what Chainer's two functions do, in one."""
+
+import chainer
+import chainer.functions as F
+import chainer.links as L
+import numpy as np
+import pytest
+from chainer import gradient_check
+from chainer.utils import type_check
+
+from tgan_chainer.functions.batch_normalization import (
+    batch_normalization,
+    fixed_batch_normalization,
+    leaky_relu,
+)
+from tgan_chainer.links.batch_normalization import BatchNormalization
+
+SHAPES = [(5, 3), (4, 3, 5), (2, 3, 5, 4), (2, 3, 3, 4, 5), (1, 3, 2, 2)]
+SLOPES = [0.0, 0.2, 1.0]
+TOLERANCE = {"float32": {"rtol": 1e-4, "atol": 1e-5}, "float64": {"rtol": 1e-9, "atol": 1e-10}}
+
+
+@pytest.fixture(params=[1 << 16, 7], ids=["one tile", "many tiles"])
+def tiles(request, monkeypatch):
+    monkeypatch.setattr("tgan_chainer.functions.batch_normalization._TILE_SIZE", request.param)
+
+
+def _draw(shape, dtype="float64"):
+    return np.random.uniform(-1, 1, shape).astype(dtype)
+
+
+def _inputs(shape, use_beta, dtype="float64"):
+    parameters = [1 + _draw(shape[1], dtype) / 2, _draw(shape[1], dtype)]
+    return [3 + _draw(shape, dtype), *parameters[: 1 + use_beta]]
+
+
+def _theirs(x, gamma, beta=None, slope=1.0, **running):
+    beta = np.zeros_like(gamma.array) if beta is None else beta
+    y = F.batch_normalization(x, gamma, beta, axis=(0, *range(2, x.ndim)), **running)
+    return y if slope == 1 else F.leaky_relu(y, slope)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("use_beta", [True, False])
+@pytest.mark.parametrize("slope", SLOPES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_outputs_gradients_and_running_statistics_are_those_of_chainer(shape, slope, use_beta, dtype, tiles):
+    arrays = _inputs(shape, use_beta, dtype)
+    results = []
+    for function in (_theirs, batch_normalization):
+        inputs = [chainer.Variable(a) for a in arrays]
+        running = {"running_mean": np.zeros(3, dtype), "running_var": np.ones(3, dtype)}
+        y = function(*inputs, slope=slope, **running)
+        gradients = chainer.grad([y], inputs, [chainer.Variable(np.cos(np.arange(y.size)).astype(dtype).reshape(shape))])
+        results.append([y.array, *(g.array for g in gradients), *running.values()])
+    for theirs, ours in zip(*results, strict=True):
+        assert ours.dtype == dtype
+        chainer.testing.assert_allclose(ours, theirs, **TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("use_beta", [True, False])
+@pytest.mark.parametrize("slope", SLOPES)
+@pytest.mark.parametrize("fixed", [True, False])
+def test_gradients_are_those_of_the_function(fixed, slope, use_beta, tiles):
+    shape = (3, 3, 4, 2)
+    mean, var = _draw(3), 1 + _draw(3) / 2
+
+    def function(x, gamma, beta=None):
+        if fixed:
+            return fixed_batch_normalization(x, gamma, beta, mean, var, slope)
+        return batch_normalization(x, gamma, beta, slope)
+
+    gradient_check.check_backward(function, _inputs(shape, use_beta), _draw(shape), atol=1e-4, rtol=1e-4)
+
+
+def test_a_large_mean_costs_no_precision():
+    x = (1000 + _draw((64, 2, 40, 40))).astype("float32")
+    y = batch_normalization(x, np.ones(2, "float32")).array
+    exact = (x - x.mean((0, 2, 3), "float64", keepdims=True)) / x.astype("float64").std((0, 2, 3), keepdims=True)
+    chainer.testing.assert_allclose(y, exact, atol=1e-3)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.2])
+def test_leaky_relu_is_chainers_and_keeps_the_memory_order(slope):
+    x = np.moveaxis(_draw((3, 4, 2), "float32"), -1, 0)
+    inputs = [chainer.Variable(x), chainer.Variable(x)]
+    ys = [F.leaky_relu(inputs[0], slope), leaky_relu(inputs[1], slope)]
+    gradients = [chainer.grad([y], [v], [chainer.Variable(x)])[0] for y, v in zip(ys, inputs, strict=True)]
+    for theirs, ours in (ys, gradients):
+        np.testing.assert_array_equal(ours.array, theirs.array)
+        assert ours.array.strides == x.strides
+
+
+@pytest.mark.parametrize("shape", SHAPES[2:])
+@pytest.mark.parametrize("use_beta", [True, False])
+def test_the_link_does_what_chainers_does(use_beta, shape):
+    links = [L.BatchNormalization(3, use_beta=use_beta), BatchNormalization(3, use_beta=use_beta)]
+    assert [name for name, _ in links[0].namedparams()] == [name for name, _ in links[1].namedparams()]
+    for _ in range(3):
+        x = _draw(shape, "float32")
+        chainer.testing.assert_allclose(links[1](x, slope=0).array, F.relu(links[0](x)).array, atol=1e-4)
+    chainer.testing.assert_allclose(links[1].avg_mean, links[0].avg_mean, atol=1e-6)
+    chainer.testing.assert_allclose(links[1].avg_var, links[0].avg_var, atol=1e-6)
+    with chainer.using_config("train", False):
+        chainer.testing.assert_allclose(links[1](x, slope=0).array, F.relu(links[0](x)).array, atol=1e-5)
+
+
+def test_a_second_derivative_is_refused():
+    x = chainer.Variable(_draw((4, 3)))
+    y = batch_normalization(x, np.ones(3))
+    with pytest.raises(NotImplementedError, match="second derivative"):
+        chainer.grad([y], [x], [chainer.Variable(_draw((4, 3)))], enable_double_backprop=True)
+
+
+def test_a_scale_that_does_not_fit_is_refused():
+    with pytest.raises(type_check.InvalidType):
+        batch_normalization(_draw((2, 3, 4)), np.ones(4))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("slope", SLOPES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_gpu_computes_what_the_cpu_does(shape, slope):
+    arrays, gy = _inputs(shape, True, "float32"), _draw(shape, "float32")
+    results = []
+    for name in ("@numpy", "@cupy:0"):
+        device = chainer.get_device(name)
+        inputs = [chainer.Variable(device.send(a)) for a in arrays]
+        y = batch_normalization(*inputs, slope)
+        results.append([y, *chainer.grad([y], inputs, [chainer.Variable(device.send(gy))])])
+    for on_cpu, on_gpu in zip(*results, strict=True):
+        on_gpu.to_cpu()
+        chainer.testing.assert_allclose(on_gpu.array, on_cpu.array, rtol=1e-3, atol=1e-4)

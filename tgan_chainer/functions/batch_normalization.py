@@ -1,0 +1,198 @@
+"""Batch normalization and (leaky) ReLU in as few passes over memory as there can be.
+
+On a CPU Chainer's pass some fifteen times over each array and its leaky ReLU selects by a mask, at 4 ns an
+element. Here an array is read in tiles that stay in the cache, where NumPy's functions take 0.1 ns an
+element instead of up to 0.7, and results keep the memory order of :mod:`tgan_chainer.functions.convolution_nd`.
+"""
+
+import chainer
+import numpy as np
+from chainer import backend
+from chainer.utils import type_check
+
+# Elements of a tile: 256 kB in float32, a few of which fit into an L2 cache.
+_TILE_SIZE = 1 << 16
+
+
+def batch_normalization(
+    x, gamma, beta=None, slope=1.0, eps=2e-5, running_mean=None, running_var=None, decay=0.9
+):
+    """Normalize by the statistics of the batch, then apply leaky ReLU.
+
+    Args:
+        x: float (N, C, d_1, ..., d_n), n = 0, 1, 2, 3. Statistics are taken over all axes but C.
+        gamma: Scale, float (C,).
+        beta: Shift, float (C,), or None.
+        slope (float): The leaky ReLU's, in [0, 1]: 0 is ReLU, 1 leaves it out.
+        eps (float): Added to the variance.
+        running_mean, running_var: Arrays (C,) that are moved towards mean and (unbiased) variance of this
+            batch by 1 - ``decay``, or None.
+        decay (float): See there.
+
+    Returns:
+        ~chainer.Variable: float, of the shape of ``x``; in memory (C, d_1, ..., d_n, N). It can be
+        differentiated once.
+
+    Raises:
+        chainer.utils.type_check.InvalidType: Shapes or dtypes do not fit.
+    """
+    function = _BatchNormalization(slope, eps)
+    (y,) = function.apply((x, gamma) if beta is None else (x, gamma, beta))
+    if running_mean is not None:
+        m = x.size // len(gamma)
+        running_mean *= decay
+        running_mean += (1 - decay) * function.mean
+        running_var *= decay
+        running_var += (1 - decay) * m / max(m - 1, 1) * function.var
+    return y
+
+
+def fixed_batch_normalization(x, gamma, beta, mean, var, slope=1.0, eps=2e-5):
+    """Normalize by ``mean`` and ``var``, arrays (C,), else do as :func:`batch_normalization`."""
+    function = _BatchNormalization(slope, eps, mean, var)
+    return function.apply((x, gamma) if beta is None else (x, gamma, beta))[0]
+
+
+def leaky_relu(x, slope=0.2):
+    """Do what :func:`chainer.functions.leaky_relu` does, faster, for a slope in [0, 1].
+
+    ``x`` is a float array of any shape; the result has the same shape and memory order, and can be
+    differentiated once.
+    """
+    return _LeakyReLU(slope).apply((x,))[0]
+
+
+class _OnceDifferentiable(chainer.FunctionNode):
+    def backward(self, indexes, grad_outputs):
+        if chainer.config.enable_backprop:
+            raise NotImplementedError(f"{type(self).__name__} has no second derivative (enable_double_backprop)")
+        return tuple(map(chainer.as_variable, self.gradients(indexes, grad_outputs[0].array)))
+
+
+class _LeakyReLU(_OnceDifferentiable):
+    def __init__(self, slope):
+        self.slope = slope
+
+    def check_type_forward(self, in_types):
+        type_check.expect(in_types.size() == 1, in_types[0].dtype.kind == "f")
+
+    def forward(self, inputs):
+        self.retain_outputs((0,))
+        return (_leaky_relu(inputs[0], self.slope),)
+
+    def gradients(self, indexes, gy):
+        (y,) = self.get_retained_outputs()
+        return (gy * _leaky_relu_derivative(y.array, self.slope),)
+
+
+class _BatchNormalization(_OnceDifferentiable):
+    def __init__(self, slope, eps, mean=None, var=None):
+        self.slope, self.eps, self.mean, self.var = slope, eps, mean, var
+        self.is_fixed = mean is not None
+
+    def check_type_forward(self, in_types):
+        type_check.expect(in_types.size() >= 2, in_types.size() <= 3)
+        x, *parameters = (in_types[i] for i in range(type_check.eval(in_types.size())))
+        type_check.expect(x.dtype.kind == "f", x.ndim >= 2)
+        for p in parameters:
+            type_check.expect(p.dtype == x.dtype, p.ndim == 1, p.shape[0] == x.shape[1])
+
+    def forward(self, inputs):
+        self.retain_inputs((0, 1))
+        self.retain_outputs((0,))
+        x, gamma, *beta = inputs
+        rows = _rows(x)
+        if not self.is_fixed:
+            self.mean, self.var = _mean_and_variance(rows)
+        self.inv_std = (self.var + self.eps) ** -0.5
+        scale = gamma * self.inv_std
+        shift = sum(beta) - self.mean * scale
+        y = backend.get_array_module(x).empty_like(rows)
+        for tile in _tiles(rows):
+            h = rows[tile] * scale[tile[0], None]
+            h += shift[tile[0], None]
+            y[tile] = _leaky_relu(h, self.slope)
+        return (_shaped_like(x, y),)
+
+    def gradients(self, indexes, gy):
+        x, gamma = (v.array for v in self.get_retained_inputs())
+        (y,) = self.get_retained_outputs()
+        xp = backend.get_array_module(x)
+        rows, y, gy = _rows(x), _rows(y.array), _rows(gy)
+        gh = xp.empty_like(rows)  # gradient before the leaky ReLU
+        gbeta, ggamma = xp.zeros_like(gamma), xp.zeros_like(gamma)
+        for tile in _tiles(rows):
+            xp.multiply(gy[tile], _leaky_relu_derivative(y[tile], self.slope), out=gh[tile])
+            gbeta[tile[0]] += gh[tile].sum(axis=1)
+            ggamma[tile[0]] += _row_products(gh[tile], rows[tile] - self.mean[tile[0], None])
+        ggamma *= self.inv_std
+        if 0 in indexes:
+            # gx = scale (gh - (gbeta + x̂ ggamma) / m); a fixed mean and variance have no gradient
+            scale = gamma * self.inv_std
+            m = np.inf if self.is_fixed else rows.shape[1]
+            of_x = scale * self.inv_std * ggamma / -m
+            constant = scale * gbeta / -m - of_x * self.mean
+            for tile in _tiles(rows):
+                gx = gh[tile]
+                gx *= scale[tile[0], None]
+                gx += rows[tile] * of_x[tile[0], None]
+                gx += constant[tile[0], None]
+        return [(_shaped_like(x, gh), ggamma, gbeta)[i] for i in indexes]
+
+
+def _leaky_relu(x, slope):
+    # A maximum with a number instead of an array takes three times as long.
+    return x if slope == 1 else backend.get_array_module(x).maximum(x, x * slope)
+
+
+def _leaky_relu_derivative(y, slope):
+    """Compute the derivative, 1 or slope, at the input of which y was the output."""
+    if slope == 0:
+        return y > 0
+    # Arithmetic, since a selection by `where` takes ten times as long.
+    derivative = (y >= 0).astype(y.dtype)
+    derivative *= 1 - slope
+    derivative += slope
+    return derivative
+
+
+def _mean_and_variance(rows):
+    """Compute both in one pass: those of each tile, joined as by Chan, Golub and LeVeque (1983)."""
+    xp = backend.get_array_module(rows)
+    mean, squares = xp.zeros(len(rows)), xp.zeros(len(rows))
+    for tile in _tiles(rows):
+        channels, columns = tile
+        tile_mean = rows[tile].mean(axis=1)
+        deviation = rows[tile] - tile_mean[:, None]
+        difference = tile_mean - mean[channels]
+        share = (columns.stop - columns.start) / columns.stop
+        mean[channels] += difference * share
+        squares[channels] += _row_products(deviation, deviation) + difference**2 * (share * columns.start)
+    return mean.astype(rows.dtype), (squares / rows.shape[1]).astype(rows.dtype)
+
+
+def _row_products(a, b):
+    return (a[:, None] @ b[:, :, None])[:, 0, 0]
+
+
+def _tiles(rows):
+    """Yield the index (channels, columns) of each tile of ``rows``; a row's tiles follow each other."""
+    n_channels, length = rows.shape
+    if isinstance(rows, np.ndarray):
+        height, width = max(1, _TILE_SIZE // length), min(length, _TILE_SIZE)
+    else:
+        height, width = n_channels, length
+    for i in range(0, n_channels, height):
+        for j in range(0, length, width):
+            yield slice(i, min(i + height, n_channels)), slice(j, min(j + width, length))
+
+
+def _rows(x):
+    """View x (N, C, *d) as (C, the rest), copying it only if it does not lie in memory in that order."""
+    xp = backend.get_array_module(x)
+    return xp.ascontiguousarray(xp.moveaxis(x, 0, -1)).reshape(x.shape[1], -1)
+
+
+def _shaped_like(x, rows):
+    xp = backend.get_array_module(x)
+    return xp.moveaxis(rows.reshape(*x.shape[1:], len(x)), -1, 0)

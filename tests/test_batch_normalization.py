@@ -1,12 +1,7 @@
 """Our batch normalization with leaky ReLU computes what Chainer's two functions do, in one."""
 
-import chainer
-import chainer.functions as F
-import chainer.links as L
 import numpy as np
 import pytest
-from chainer import gradient_check
-from chainer.utils import type_check
 
 from tgan_chainer.functions.batch_normalization import (
     batch_normalization,
@@ -14,6 +9,12 @@ from tgan_chainer.functions.batch_normalization import (
     leaky_relu,
 )
 from tgan_chainer.links.batch_normalization import BatchNormalization
+
+import chainer
+import chainer.functions as F
+import chainer.links as L
+from chainer import gradient_check
+from chainer.utils import type_check
 
 SHAPES = [(5, 3), (4, 3, 5), (2, 3, 5, 4), (2, 3, 3, 4, 5), (1, 3, 2, 2)]
 SLOPES = [0.0, 0.2, 1.0]

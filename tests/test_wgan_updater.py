@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tgan_chainer import VideoDiscriminator, VideoGenerator
 from tgan_chainer.clipping import SingularValueClipping, WeightClipping
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.updaters import WGANUpdater
@@ -220,3 +221,30 @@ def test_a_loss_that_is_not_finite_is_named_rather_than_the_weight_that_it_spoil
 def test_impossible_arguments_are_refused(options):
     with pytest.raises(InputError, match="n_(dis|clip) must"):
         make(**options)
+
+
+@pytest.mark.gpu
+def test_an_iteration_on_the_gpu_is_the_iteration_on_the_cpu():
+    losses = []
+    for name in "@numpy", "@cupy:0":
+        device = chainer.get_device(name)
+        device.use()
+        np.random.seed(0)
+        sizes = {"channels": 1, "image_size": 32}
+        networks = {"gen": VideoGenerator(**sizes, temporal_width=16, image_width=16)}
+        networks["dis"] = VideoDiscriminator(**sizes, width=4)
+        optimizers = {}
+        for key, network in networks.items():
+            network.to_device(device)
+            optimizers[key] = chainer.optimizers.RMSprop(1e-4).setup(network)
+        data = list(np.random.uniform(-1, 1, (8, 1, 16, 32, 32)).astype(np.float32))
+        iterator = chainer.iterators.SerialIterator(data, 4, shuffle=False)
+        updater = WGANUpdater(iterator, optimizers, SingularValueClipping(), device=device)
+        reporter = chainer.Reporter()
+        for key, network in networks.items():
+            reporter.add_observer(key, network)
+        for _ in range(2):
+            with reporter.scope(observation := {}):
+                updater.update()
+        losses.append([float(observation[key]) for key in ("gen/loss", "dis/loss")])
+    np.testing.assert_allclose(*losses, rtol=1e-2)  # RMSprop's first steps are signs of gradients

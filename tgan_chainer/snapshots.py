@@ -18,7 +18,7 @@ import numpy as np
 
 import tgan_chainer
 from tgan_chainer.config import Config
-from tgan_chainer.devices import get_device
+from tgan_chainer.devices import default_gpu, get_device
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.files import atomic_path
 from tgan_chainer.models import build_generator
@@ -193,7 +193,7 @@ def _numpy_state():
 def _seed_cupy(seed, iteration):
     # CuPy has no way to read the state of its generator. Starting it anew at every snapshot, both in the
     # run that goes on and in the one that resumes, makes the two the same.
-    if cuda.available:
+    if default_gpu() >= 0:
         cuda.cupy.random.seed((seed * 1_000_003 + iteration) % 2**32)
 
 

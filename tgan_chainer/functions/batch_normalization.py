@@ -5,8 +5,9 @@ element. Here an array is read in tiles that stay in the cache, where NumPy's fu
 element instead of up to 0.7, and results keep the memory order of :mod:`tgan_chainer.functions.convolution_nd`.
 """
 
-import chainer
 import numpy as np
+
+import chainer
 from chainer import backend
 from chainer.utils import type_check
 

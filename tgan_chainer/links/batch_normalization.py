@@ -1,7 +1,7 @@
+from tgan_chainer.functions.batch_normalization import batch_normalization, fixed_batch_normalization
+
 import chainer
 import chainer.links as L
-
-from tgan_chainer.functions.batch_normalization import batch_normalization, fixed_batch_normalization
 
 
 class BatchNormalization(L.BatchNormalization):

@@ -1,5 +1,6 @@
 from tgan_chainer.checks import check_multiple, check_positive_int, check_shape
 from tgan_chainer.errors import InputError
+from tgan_chainer.links.batch_normalization import BatchNormalization
 from tgan_chainer.links.convolution_nd import DeconvolutionND
 
 import chainer
@@ -46,21 +47,21 @@ class ImageGenerator(chainer.Chain):
             # linear (256 · 4²) of z0, linear (256 · 4²) of z1
             if use_z0:
                 self.linear_z0 = L.Linear(k0, flat, nobias=True, initialW=w)
-                self.bn_z0 = L.BatchNormalization(flat, use_beta=use_beta)
+                self.bn_z0 = BatchNormalization(flat, use_beta=use_beta)
             self.linear_z1 = L.Linear(k1, flat, nobias=True, initialW=w)
-            self.bn_z1 = L.BatchNormalization(flat, use_beta=use_beta)
+            self.bn_z1 = BatchNormalization(flat, use_beta=use_beta)
             # concat + deconv (4, 256, 1, 2)
             self.deconv1 = DeconvolutionND(2, n_joined, width, 4, 2, 1, nobias=True, initialW=w)
-            self.bn1 = L.BatchNormalization(width, use_beta=use_beta)
+            self.bn1 = BatchNormalization(width, use_beta=use_beta)
             # deconv (4, 128, 1, 2)
             self.deconv2 = DeconvolutionND(2, width, width // 2, 4, 2, 1, nobias=True, initialW=w)
-            self.bn2 = L.BatchNormalization(width // 2, use_beta=use_beta)
+            self.bn2 = BatchNormalization(width // 2, use_beta=use_beta)
             # deconv (4, 64, 1, 2)
             self.deconv3 = DeconvolutionND(2, width // 2, width // 4, 4, 2, 1, nobias=True, initialW=w)
-            self.bn3 = L.BatchNormalization(width // 4, use_beta=use_beta)
+            self.bn3 = BatchNormalization(width // 4, use_beta=use_beta)
             # deconv (4, 32, 1, 2)
             self.deconv4 = DeconvolutionND(2, width // 4, width // 8, 4, 2, 1, nobias=True, initialW=w)
-            self.bn4 = L.BatchNormalization(width // 8, use_beta=use_beta)
+            self.bn4 = BatchNormalization(width // 8, use_beta=use_beta)
             # deconv (3, 3, 1, 1) + tanh
             self.deconv5 = DeconvolutionND(2, width // 8, channels, 3, 1, 1, initialW=w)
 
@@ -79,15 +80,16 @@ class ImageGenerator(chainer.Chain):
             raise InputError(
                 f"z0 must {'not be None' if self.use_z0 else 'be None'}: use_z0 is {self.use_z0}"
             )
-        h = self._to_maps(self.bn_z1(self.linear_z1(z1)))
+        # A slope of 0 makes the leaky ReLU within each batch normalization link a ReLU.
+        h = self._to_maps(self.bn_z1(self.linear_z1(z1), slope=0))
         if self.use_z0:
             check_shape("z0", z0, (len(z1), self.k0))
-            h = F.concat([self._to_maps(self.bn_z0(self.linear_z0(z0))), h])
-        h = F.relu(self.bn1(self.deconv1(h)))
-        h = F.relu(self.bn2(self.deconv2(h)))
-        h = F.relu(self.bn3(self.deconv3(h)))
-        h = F.relu(self.bn4(self.deconv4(h)))
+            h = F.concat([self._to_maps(self.bn_z0(self.linear_z0(z0), slope=0)), h])
+        h = self.bn1(self.deconv1(h), slope=0)
+        h = self.bn2(self.deconv2(h), slope=0)
+        h = self.bn3(self.deconv3(h), slope=0)
+        h = self.bn4(self.deconv4(h), slope=0)
         return F.tanh(self.deconv5(h))
 
     def _to_maps(self, h):
-        return F.relu(F.reshape(h, (len(h), self._width, self._start_size, self._start_size)))
+        return F.reshape(h, (len(h), self._width, self._start_size, self._start_size))

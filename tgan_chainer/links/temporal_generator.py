@@ -1,10 +1,10 @@
 from tgan_chainer.checks import check_positive_int, check_shape
 from tgan_chainer.errors import InputError
+from tgan_chainer.links.batch_normalization import BatchNormalization
 from tgan_chainer.links.convolution_nd import DeconvolutionND
 
 import chainer
 import chainer.functions as F
-import chainer.links as L
 
 
 class TemporalGenerator(chainer.Chain):
@@ -48,12 +48,12 @@ class TemporalGenerator(chainer.Chain):
             # Table 1 prints (kernel, output channels, padding, stride); so does each comment here.
             # (1, 512, 0, 1)
             self.deconv0 = DeconvolutionND(1, k0, width, start_length, 1, 0, nobias=True, initialW=w)
-            self.bn0 = L.BatchNormalization(width, use_beta=use_beta)
+            self.bn0 = BatchNormalization(width, use_beta=use_beta)
             # (4, 256, 1, 2), (4, 128, 1, 2), (4, 128, 1, 2)
             for i in range(1, n_doublings):
                 deconv = DeconvolutionND(1, widths[i - 1], widths[i], 4, 2, 1, nobias=True, initialW=w)
                 self.add_link(f"deconv{i}", deconv)
-                self.add_link(f"bn{i}", L.BatchNormalization(widths[i], use_beta=use_beta))
+                self.add_link(f"bn{i}", BatchNormalization(widths[i], use_beta=use_beta))
             # (4, 100, 1, 2)
             self.deconv_last = DeconvolutionND(1, widths[-1], k1, 4, 2, 1, initialW=w)
         self._n_hidden = n_doublings
@@ -70,6 +70,6 @@ class TemporalGenerator(chainer.Chain):
         check_shape("z0", z0, ("N", self.k0))
         h = F.expand_dims(z0, 2)
         for i in range(self._n_hidden):
-            h = F.relu(self[f"bn{i}"](self[f"deconv{i}"](h)))
+            h = self[f"bn{i}"](self[f"deconv{i}"](h), slope=0)  # with the ReLU
         z1 = F.tanh(self.deconv_last(h))
         return F.transpose(z1, (0, 2, 1))

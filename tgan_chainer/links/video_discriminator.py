@@ -1,8 +1,9 @@
 from tgan_chainer.checks import check_multiple, check_positive_int, check_shape
+from tgan_chainer.functions.batch_normalization import leaky_relu
+from tgan_chainer.links.batch_normalization import BatchNormalization
 from tgan_chainer.links.convolution_nd import ConvolutionND
 
 import chainer
-import chainer.functions as F
 import chainer.links as L
 
 
@@ -39,11 +40,11 @@ class VideoDiscriminator(chainer.Chain):
         with self.init_scope():
             self.conv1 = ConvolutionND(3, channels, width, 4, 2, 1, initialW=w)
             self.conv2 = ConvolutionND(3, width, width * 2, 4, 2, 1, nobias=True, initialW=w)
-            self.bn2 = L.BatchNormalization(width * 2, use_beta=use_beta)
+            self.bn2 = BatchNormalization(width * 2, use_beta=use_beta)
             self.conv3 = ConvolutionND(3, width * 2, width * 4, 4, 2, 1, nobias=True, initialW=w)
-            self.bn3 = L.BatchNormalization(width * 4, use_beta=use_beta)
+            self.bn3 = BatchNormalization(width * 4, use_beta=use_beta)
             self.conv4 = ConvolutionND(3, width * 4, width * 8, 4, 2, 1, nobias=True, initialW=w)
-            self.bn4 = L.BatchNormalization(width * 8, use_beta=use_beta)
+            self.bn4 = BatchNormalization(width * 8, use_beta=use_beta)
             self.linear5 = L.Linear(n_units, 1, initialW=w)
 
     def forward(self, x):
@@ -56,8 +57,8 @@ class VideoDiscriminator(chainer.Chain):
             ~chainer.Variable: Scores, float32 (N, 1).
         """
         check_shape("x", x, ("N", *self.video_shape))
-        h = F.leaky_relu(self.conv1(x), 0.2)
-        h = F.leaky_relu(self.bn2(self.conv2(h)), 0.2)
-        h = F.leaky_relu(self.bn3(self.conv3(h)), 0.2)
-        h = F.leaky_relu(self.bn4(self.conv4(h)), 0.2)
+        h = leaky_relu(self.conv1(x), slope=0.2)
+        h = self.bn2(self.conv2(h), slope=0.2)
+        h = self.bn3(self.conv3(h), slope=0.2)
+        h = self.bn4(self.conv4(h), slope=0.2)
         return self.linear5(h)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import tgan_chainer.functions.convolution_nd as module
 from tgan_chainer.functions.convolution_nd import convolution_nd, deconvolution_nd
 from tgan_chainer.links.convolution_nd import ConvolutionND, DeconvolutionND
 
@@ -90,9 +91,9 @@ def test_memory_order_of_the_arrays_does_not_matter():
 def test_blocks_cover_every_output_once(monkeypatch):
     x, W, gy = _draw((2, 3, 6, 9, 8)), _draw((4, 3, 4, 4, 4)), _draw((2, 4, 3, 4, 4))
     whole = [convolution_nd(x, W, None, 2, 1).array, deconvolution_nd(gy, W, None, 2, 1).array]
-    monkeypatch.setattr("tgan_chainer.functions.convolution_nd._BLOCK_SIZE", 1)
+    monkeypatch.setattr(module, "_SMALL_PRODUCT", 1)
     for min_columns in (1, 2 * 3, 2 * 4 * 2):  # single outputs; parts of a row; parts of a plane
-        monkeypatch.setattr("tgan_chainer.functions.convolution_nd._MIN_COLUMNS", min_columns)
+        monkeypatch.setattr(module, "_MIN_COLUMNS", min_columns)
         chainer.testing.assert_allclose(convolution_nd(x, W, None, 2, 1).array, whole[0])
         chainer.testing.assert_allclose(deconvolution_nd(gy, W, None, 2, 1).array, whole[1])
 
@@ -112,16 +113,17 @@ def test_only_the_gradient_asked_for_is_computed(kind, function, index, monkeypa
     y = function(*inputs, stride, pad)
     computed = []
     for name in ("_convolve", "_deconvolve", "_weight_gradient"):
-        kernel = getattr(__import__("tgan_chainer.functions.convolution_nd", fromlist=[name]), name)
+        kernel = getattr(module, name)
 
         def spy(*args, kernel=kernel, name=name):
             computed.append(name)
             return kernel(*args)
 
-        monkeypatch.setattr(f"tgan_chainer.functions.convolution_nd.{name}", spy)
+        monkeypatch.setattr(module, name, spy)
     chainer.grad([y], [inputs[index]], [chainer.Variable(np.ones_like(y.array))])
     adjoint = "_deconvolve" if kind == "conv" else "_convolve"
-    assert computed == [[adjoint], ["_weight_gradient"], []][index]
+    assert (adjoint in computed) == (index == 0)
+    assert ("_weight_gradient" in computed) == (index == 1)
 
 
 @pytest.mark.parametrize("shape", [(4, 2, 3, 3), (4, 3, 3), (4, 3, 3, 3, 3)])

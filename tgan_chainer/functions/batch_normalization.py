@@ -1,13 +1,16 @@
 """Batch normalization and (leaky) ReLU in as few passes over memory as there can be.
 
-On a CPU Chainer's pass some fifteen times over each array and its leaky ReLU selects by a mask, at 4 ns an
-element. Here an array is read in tiles that stay in the cache, where NumPy's functions take 0.1 ns an
-element instead of up to 0.7, and results keep the memory order of :mod:`tgan_chainer.functions.convolution_nd`.
+On a CPU Chainer's pass some fifteen times over each array, and its leaky ReLU selects by a mask, at 4 ns an
+element. Here an array is read in tiles that stay in the cache, where NumPy's functions take 0.1 ns an element
+instead of up to 0.7. Results lie in memory as those of :mod:`tgan_chainer.functions.convolution_nd` do.
 """
 
 import numpy as np
 
+from tgan_chainer.functions.convolution_nd import has_cudnn
+
 import chainer
+import chainer.functions as F
 from chainer import backend
 from chainer.utils import type_check
 
@@ -37,6 +40,12 @@ def batch_normalization(
     Raises:
         chainer.utils.type_check.InvalidType: Shapes or dtypes do not fit.
     """
+    if has_cudnn(x):
+        beta = backend.get_array_module(x).zeros(len(gamma), x.dtype) if beta is None else beta
+        y = F.batch_normalization(
+            x, gamma, beta, eps=eps, running_mean=running_mean, running_var=running_var, decay=decay
+        )
+        return F.leaky_relu(y, slope)
     function = _BatchNormalization(slope, eps)
     (y,) = function.apply((x, gamma) if beta is None else (x, gamma, beta))
     if running_mean is not None:
@@ -66,7 +75,7 @@ def leaky_relu(x, slope=0.2):
 class _OnceDifferentiable(chainer.FunctionNode):
     def backward(self, indexes, grad_outputs):
         if chainer.config.enable_backprop:
-            raise NotImplementedError(f"{type(self).__name__} has no second derivative (enable_double_backprop)")
+            raise NotImplementedError(f"{self.label} has no second derivative (enable_double_backprop=True)")
         return tuple(map(chainer.as_variable, self.gradients(indexes, grad_outputs[0].array)))
 
 
@@ -173,7 +182,10 @@ def _mean_and_variance(rows):
 
 
 def _row_products(a, b):
-    return (a[:, None] @ b[:, :, None])[:, 0, 0]
+    """Compute the scalar product of each row of a with that of b."""
+    if isinstance(a, np.ndarray):
+        return (a[:, None] @ b[:, :, None])[:, 0, 0]  # BLAS, four times as fast as einsum
+    return (a * b).sum(axis=1)
 
 
 def _tiles(rows):

@@ -48,6 +48,10 @@ $(INSTALLED): setup.py pyproject.toml
 	$(RUN) -m pip install --quiet --no-build-isolation -e '.[$(EXTRAS)]'
 	@touch $@
 
+# On a CPU, networks of the tests' and the preset's size multiply matrices too small to share between threads:
+# two take twice the time of one, and many times that while the machine does something else.
+test train-mnist: export OMP_NUM_THREADS ?= 1
+
 test: $(INSTALLED)
 	$(RUN) -m pytest -m 'not gpu and not slow' $(ARGS)
 

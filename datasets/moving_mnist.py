@@ -103,7 +103,9 @@ def copy_official(args):
     try:
         published = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a whole .npy file ({error}); expected {OFFICIAL_URL}") from error
+        raise InputError(f"{path}: not a whole .npy file; expected {OFFICIAL_URL}") from error
+    if not isinstance(published, np.ndarray):
+        raise InputError(f"{path}: several arrays; expected {OFFICIAL_URL}")
     if published.dtype != np.uint8 or published.ndim != 4 or published.shape[2:] != (64, 64):
         found = f"{published.dtype} {published.shape}"
         raise InputError(f"{path}: {found}; expected uint8 (20, N, 64, 64) as in {OFFICIAL_URL}")

@@ -26,6 +26,8 @@ from tgan_chainer.videos import check_suffix
 def main(argv=None):
     args = parse_arguments(argv)
     check_positive_int(num=args.num, batch_size=args.batch_size, scale=args.scale)
+    if args.scale > 16:
+        raise InputError(f"scale must be at most 16, not {args.scale}")
     if args.columns is not None:
         check_positive_int(columns=args.columns)
     if not 0 <= args.seed < 2**32:

@@ -14,10 +14,11 @@ same latent variables each time), snapshot_iter_N.npz (to resume from) and gener
 from, see generate.py). Ctrl-C or SIGTERM finishes the iteration, writes a snapshot and says how to go on.
 """
 
-import glob
 import os
 import shlex
 import sys
+
+import numpy as np
 
 from tgan_chainer import extensions, snapshots
 from tgan_chainer.cli import ArgumentParser, run_command
@@ -46,10 +47,12 @@ def main(argv=None):
     # The data (Section 6.1): 16 successive frames from a random place of each clip.
     dataset = VideoDataset(config.data, config.n_frames)
     config = complete(config, dataset)
-    iterator = make_iterator(dataset, config)
+    iterator = chainer.iterators.MultithreadIterator(  # a thread loads the next batch meanwhile
+        dataset, config.batch_size, n_threads=1, order_sampler=RandomWindows(dataset, config.seed)
+    )
 
     # The networks (Table 1, Fig. 1).
-    snapshots.seed_everything(config.seed)
+    snapshots.seed_everything(device, config.seed)
     generator, discriminator = build_generator(config), build_discriminator(config)
     optimizers = {}
     for name, network in ("gen", generator), ("dis", discriminator):
@@ -71,7 +74,7 @@ def main(argv=None):
     # What is written on the way.
     stop = IterationsOrSignal(config.iterations)
     trainer = chainer.training.Trainer(updater, stop, out)
-    log = chainer.training.extensions.LogReport(trigger=(config.log_interval, "iteration"))
+    log = chainer.training.extensions.LogReport(trigger=stop.every(config.log_interval))
     trainer.extend(log)
     trainer.extend(extensions.Console(log, config.iterations))
     trainer.extend(extensions.LossCurves(log), trigger=stop.every(config.preview_interval))
@@ -82,13 +85,13 @@ def main(argv=None):
         snapshots.load_snapshot(resume_from, trainer, config)
         print(f"resumed from {resume_from}", flush=True)
     config.save(os.path.join(out, "config.yaml"))
-    with stop:
+    with stop, np.errstate(all="ignore"):  # what overflows is reported by iteration and name
         try:
             trainer.run(show_loop_exception_msg=False)
         except NonFiniteError as error:
-            raise NonFiniteError(f"training diverged: {error}; {how_to_go_on(out)}") from error
+            raise NonFiniteError(f"training diverged: {error}; {how_to_go_on(args, out)}") from error
     if stop.signal is not None:
-        print(f"stopped in iteration {updater.iteration}; {how_to_go_on(out)}")
+        print(f"stopped in iteration {updater.iteration}; {how_to_go_on(args, out)}")
         return 128 + stop.signal
     print(f"trained {updater.iteration} iterations; see {os.path.join(out, 'preview')}")
     return 0
@@ -106,44 +109,46 @@ def parse_arguments(argv):
         nargs="?",
         const=True,
         metavar="SNAPSHOT",
-        help="go on from the newest snapshot in the results folder, or from this one",
+        help="go on from the newest snapshot in the results folder, or from this one; the settings are the "
+        "run's own",
     )
     Config.add_arguments(parser)
     return parser.parse_args(argv)
 
 
 def choose_run(args):
-    """Return the configuration, the results folder and the snapshot to resume from (or None)."""
-    given = Config.given_arguments(args)
-    if args.resume is None:
-        config_path = args.config or DEFAULT_CONFIG
-        config = Config.load(config_path).replace(**given)
-        out = args.out or os.path.join("results", config_name(config_path))
-        if os.path.exists(os.path.join(out, "config.yaml")) or glob.glob(os.path.join(out, "*_iter_*.npz")):
-            raise InputError(
-                f"{out} already holds a run: add --resume to go on with it, or choose another --out"
-            )
-        return config, out, None
+    """Return the configuration, the results folder and the snapshot to resume from (or None).
 
-    if args.config:
-        raise InputError("--resume takes the settings of the run itself; leave --config out")
-    if args.resume is True:
-        out = args.out or os.path.join("results", config_name(DEFAULT_CONFIG))
+    Raises InputError if the results folder holds another run, or newer snapshots of this one.
+    """
+    given = Config.given_arguments(args)
+    config_path = args.config or DEFAULT_CONFIG
+    out = args.out or os.path.join("results", config_name(config_path))
+    if args.resume is None:
+        if os.path.exists(os.path.join(out, "config.yaml")) or snapshots.find_snapshots(out):
+            going_on = "add --resume to go on with it" if snapshots.find_snapshots(out) else "remove it"
+            raise InputError(f"{out} already holds a run: {going_on}, or choose another --out")
+        config = Config.load(config_path).replace(**given)
+        return config.replace(data=os.path.abspath(config.data)), out, None
+
+    if args.resume is True or os.path.isdir(args.resume):
+        out = out if args.resume is True else args.resume
         found = snapshots.find_snapshots(out, snapshots.RESUMABLE)
         if not found:
-            raise InputError(f"{out} holds no snapshot to resume from")
+            raise InputError(f"{out} holds no snapshot to resume from; start anew with another --out")
         resume_from = found[-1]
     else:
         resume_from = args.resume
         out = args.out or os.path.dirname(os.path.abspath(resume_from))
-    saved = snapshots.read_snapshot(resume_from)[0]["config"]
-    config = saved.replace(**given)
-    for key in config.differences(saved):
-        if key not in Config.RESUMABLE:
-            raise InputError(f"{key} cannot change when a run is resumed (it is {getattr(saved, key)!r})")
-    for leftover in glob.glob(os.path.join(out, "**", TEMPORARY_PREFIX + "*"), recursive=True):
-        os.remove(leftover)  # of a killed process
-    return config, out, resume_from
+    newest = (snapshots.find_snapshots(out, snapshots.RESUMABLE) or [resume_from])[-1]
+    if os.path.abspath(newest) != os.path.abspath(resume_from):
+        raise InputError(f"{out} already holds {newest}: choose another --out to go on from {resume_from}")
+    config = snapshots.read_snapshot(resume_from)[0]["config"].replace(**given)
+    for folder in out, os.path.join(out, "preview"):
+        for name in os.listdir(folder) if os.path.isdir(folder) else []:
+            if name.startswith(TEMPORARY_PREFIX):
+                os.remove(os.path.join(folder, name))  # left by a killed process
+    return config.replace(data=os.path.abspath(config.data)), out, resume_from
 
 
 def complete(config, dataset):
@@ -157,26 +162,12 @@ def complete(config, dataset):
     return config.replace(channels=dataset.channels, image_size=dataset.height)
 
 
-def make_iterator(dataset, config):
-    """Return an iterator that loads the next batch while this one is trained on."""
-    order = RandomWindows(dataset, config.seed)
-    if config.workers:
-        return chainer.iterators.MultiprocessIterator(
-            dataset,
-            config.batch_size,
-            n_processes=config.workers,
-            n_prefetch=2,
-            shared_mem=dataset[0].nbytes,  # left out, it would pickle the videos: three times slower
-            order_sampler=order,
-        )
-    return chainer.iterators.MultithreadIterator(dataset, config.batch_size, n_threads=1, order_sampler=order)
-
-
-def how_to_go_on(out):
+def how_to_go_on(args, out):
     newest = snapshots.find_snapshots(out, snapshots.RESUMABLE)
     if not newest:
         return "there is no snapshot yet"
-    command = shlex.join([sys.executable, sys.argv[0], "--out", out, "--resume"])
+    gpu = [] if args.gpu is None else ["--gpu", str(args.gpu)]
+    command = shlex.join([sys.executable, sys.argv[0], *gpu, "--out", out, "--resume"])
     return f"the last snapshot is {newest[-1]}; to go on: {command}"
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import runpy
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tgan_chainer import load_generator
+from tgan_chainer import VideoDiscriminator, load_generator
 from tgan_chainer.datasets import write_videos
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
@@ -34,7 +35,7 @@ def data(tmp_path_factory):
     path = str(tmp_path_factory.mktemp("data") / "videos.h5")
     random_state = np.random.RandomState(0)
     with write_videos(path, "random numbers", chunk_frames=20) as writer:
-        for _ in range(7):  # not a multiple of the batch size, so that an epoch ends within a batch
+        for _ in range(7):
             writer.append(random_state.randint(0, 256, (20, 32, 32, 1)).astype(np.uint8))
     return path
 
@@ -122,16 +123,19 @@ def test_a_run_leaves_everything_in_its_folder(trained):
     assert grid.shape[1:3] == (2 * (5 * 34 - 2), 2 * (5 * 34 - 2))
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(data, trained, tmp_path, workers):
-    out = str(tmp_path / "run")
-    result = train(data, out, "--iterations", 2, "--snapshot-interval", 3, "--workers", workers)
+def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(data, tmp_path):
+    whole, parts = str(tmp_path / "whole"), str(tmp_path / "parts")
+    # An epoch is 70 videos, so that the second part reaches the next one within a batch.
+    for out, *options in (whole, "--iterations", 30), (parts, "--iterations", 10):
+        result = train(data, out, *options, "--snapshot-interval", 10)
+        assert result.returncode == 0, result.stderr
+    result = run("train.py", "--gpu", -1, "--out", parts, "--resume", "--iterations", 30)
     assert result.returncode == 0, result.stderr
-    result = run("train.py", "--gpu", -1, "--out", out, "--resume", "--iterations", 6, "--workers", 0)
-    assert result.returncode == 0, result.stderr
-    assert_same_state(os.path.join(out, "snapshot_iter_6.npz"), os.path.join(trained, "snapshot_iter_6.npz"))
+    assert_same_state(
+        os.path.join(parts, "snapshot_iter_30.npz"), os.path.join(whole, "snapshot_iter_30.npz")
+    )
     # The log goes on where it stopped, too.
-    with open(os.path.join(out, "log")) as file, open(os.path.join(trained, "log")) as other:
+    with open(os.path.join(parts, "log")) as file, open(os.path.join(whole, "log")) as other:
         assert [e["gen/loss"] for e in json.load(file)] == [e["gen/loss"] for e in json.load(other)]
 
 
@@ -148,12 +152,9 @@ def start(data, out, *arguments):
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_signal_ends_the_iteration_keeps_a_snapshot_and_says_how_to_go_on(
-    data, tmp_path, number, status, workers
-):
+def test_a_signal_ends_the_iteration_keeps_a_snapshot_and_says_how_to_go_on(data, tmp_path, number, status):
     out = str(tmp_path / "run")
-    process = start(data, out, "--workers", workers)
+    process = start(data, out)
     process.send_signal(number)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == status
@@ -193,10 +194,78 @@ def load(path):
     return bool(arrays(path))
 
 
-def test_nothing_is_overwritten(data, trained):
-    before = {name: os.stat(os.path.join(trained, name)).st_mtime_ns for name in os.listdir(trained)}
+def times(folder):
+    return {name: os.stat(os.path.join(folder, name)).st_mtime_ns for name in os.listdir(folder)}
+
+
+def test_nothing_is_overwritten(data, trained, tmp_path):
+    before = times(trained)
     assert_one_line_error(train(data, trained, run=call), "already holds a run", "--resume")
-    assert before == {name: os.stat(os.path.join(trained, name)).st_mtime_ns for name in os.listdir(trained)}
+    # Nor when an older snapshot, or one of another run, is resumed into a folder that holds a newer one.
+    older = os.path.join(trained, "snapshot_iter_3.npz")
+    assert_one_line_error(call("train.py", "--gpu", -1, "--resume", older), "snapshot_iter_6.npz", "--out")
+    other = shutil.copy(older, tmp_path)
+    result = call("train.py", "--gpu", -1, "--resume", other, "--out", trained)
+    assert_one_line_error(result, "snapshot_iter_6.npz", "--out")
+    assert before == times(trained)
+
+
+def test_an_older_snapshot_can_be_gone_on_from_elsewhere(trained, tmp_path):
+    older = os.path.join(trained, "snapshot_iter_3.npz")
+    result = call("train.py", "--gpu", -1, "--resume", older, "--out", tmp_path / "new", "--iterations", 4)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "new" / "snapshot_iter_4.npz").exists()
+
+
+def test_every_setting_reaches_what_it_sets(data, tmp_path):
+    def state(*options):
+        out = str(tmp_path / "_".join(options))
+        result = train(data, out, "--iterations", 2, *options, run=call)
+        assert result.returncode == 0, result.stderr
+        return arrays(os.path.join(out, "snapshot_iter_2.npz"))
+
+    def largest_singular_value(arrays):
+        w = np.float64(arrays["updater/model:dis/conv3/W"])
+        return np.linalg.svd(w.reshape(len(w), -1), compute_uv=False)[0]
+
+    plain = state("--n-clip", "1")
+    assert largest_singular_value(plain) == pytest.approx(1, abs=1e-5)
+    assert largest_singular_value(state("--clipping", "none")) > 1.1
+    assert largest_singular_value(state("--n-clip", "5")) > 1.001  # last clipped in iteration 1
+    clamped = state("--clipping", "weight", "--c", "0.003")
+    assert abs(clamped["updater/model:dis/conv3/W"]).max() == pytest.approx(0.003)
+    assert (plain["updater/optimizer:dis/t"], plain["updater/optimizer:gen/t"]) == (2, 2)
+    assert state("--n-dis", "3")["updater/optimizer:dis/t"] == 6
+    w = "updater/model:gen/image_generator/linear_z0/W"
+    assert (state("--n-clip", "1", "--simultaneous")[w] != plain[w]).any()
+    assert w not in state("--no-use-z0")
+    assert not [key for key in state("--no-use-beta") if key.endswith("/beta")]
+
+
+def test_keep_0_keeps_all_snapshots(data, tmp_path):
+    result = train(data, tmp_path / "run", "--iterations", 5, "--snapshot-interval", 1, "--keep", 0, run=call)
+    assert result.returncode == 0, result.stderr
+    assert len([name for name in os.listdir(tmp_path / "run") if name.startswith("snapshot_")]) == 5
+
+
+def test_output_that_nobody_reads_any_more_does_not_stop_training(data, tmp_path):
+    process = start(data, str(tmp_path / "run"))
+    process.stdout.close()
+    time.sleep(1)
+    assert process.poll() is None
+    process.terminate()
+    process.wait(timeout=60)
+    assert [name for name in os.listdir(tmp_path / "run") if name.startswith("snapshot_")]
+
+
+def test_other_data_is_noticed_on_resuming(trained, tmp_path):
+    other = str(tmp_path / "other.h5")
+    with write_videos(other, "other numbers", chunk_frames=20) as writer:
+        for _ in range(7):
+            writer.append(np.zeros((20, 32, 32, 1), np.uint8))
+    copy = shutil.copytree(trained, tmp_path / "copy")
+    result = call("train.py", "--gpu", -1, "--resume", copy, "--data", other, "--iterations", 7)
+    assert_one_line_error(result, "other data", "random numbers")
 
 
 def test_a_damaged_or_foreign_snapshot_is_refused_by_name(trained, tmp_path):
@@ -214,12 +283,16 @@ def test_a_damaged_or_foreign_snapshot_is_refused_by_name(trained, tmp_path):
     np.savez(foreign, w=np.zeros(3))
     with open(text, "w") as file:
         file.write("hello")
-    for path in truncated, flipped, foreign, text, str(tmp_path / "none.npz"):
+    array = str(tmp_path / "array.npy")
+    np.save(array, np.zeros(3))
+    for path in truncated, flipped, foreign, text, array, str(tmp_path / "none.npz"):
         for result in call("train.py", "--gpu", -1, "--resume", path), call("generate.py", path, "--gpu", -1):
             assert_one_line_error(result, path)
     only_generator = os.path.join(trained, "generator_iter_6.npz")
     assert_one_line_error(
-        call("train.py", "--gpu", -1, "--resume", only_generator), only_generator, "snapshot_iter_N"
+        call("train.py", "--gpu", -1, "--resume", only_generator, "--out", tmp_path / "new"),
+        only_generator,
+        "snapshot_iter_N",
     )
 
 
@@ -242,6 +315,8 @@ def test_a_run_cannot_become_another_one_on_resuming(trained, tmp_path):
         (["--data", "nowhere.h5"], ["nowhere.h5", "moving_mnist.py"]),
         (["--gpu", 99], ["gpu"]),
         (["--gpu", -2], ["gpu must be"]),
+        (["--image-width", 12], ["image_width must be a multiple of 8"]),
+        (["--seed", 2**32], ["seed must be at most"]),
         (["--resume"], ["holds no snapshot"]),
     ],
 )
@@ -250,24 +325,23 @@ def test_bad_input_is_one_clear_line(data, tmp_path, arguments, words):
     assert not (tmp_path / "run").exists()
 
 
-def test_training_that_diverges_says_so_and_keeps_the_last_good_snapshot(data, tmp_path):
+def test_training_that_diverges_says_so_and_keeps_the_last_good_snapshot(data, tmp_path, monkeypatch):
+    calls = itertools.count()
+    score = VideoDiscriminator.forward
+
+    def spoilt_in_iteration_5(self, x):  # which has the calls 12, 13 and 14
+        return score(self, x) * (np.nan if next(calls) >= 12 else 1)
+
+    monkeypatch.setattr(VideoDiscriminator, "forward", spoilt_in_iteration_5)
     out = str(tmp_path / "run")
-    # Without clipping and with such a step the scores overflow within a few iterations.
-    result = train(data, out, "--iterations", 100, "--learning-rate", 1e15, "--clipping", "none", "--keep", 1,
-                   "--snapshot-interval", 1)  # fmt: skip
+    result = train(data, out, "--iterations", 100, "--snapshot-interval", 2, "--keep", 1, run=call)
     assert result.returncode == 1
-    last = result.stderr.strip().splitlines()[-1]
-    assert last.startswith("error: training diverged: ") and "iteration" in last
-    snapshots = [name for name in os.listdir(out) if name.startswith("snapshot_")]
-    if snapshots:
-        assert snapshots[0] in last
-        assert all(
-            np.isfinite(a).all()
-            for a in arrays(os.path.join(out, snapshots[0])).values()
-            if a.dtype.kind == "f"
-        )
-    else:
-        assert "there is no snapshot yet" in last
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("error: training diverged: ") and "became nan in iteration 5" in line
+    last_good = os.path.join(out, "snapshot_iter_4.npz")
+    assert last_good in line
+    assert all(np.isfinite(a).all() for a in arrays(last_good).values() if a.dtype.kind == "f")
+    assert [name for name in os.listdir(out) if name.startswith("snapshot_")] == ["snapshot_iter_4.npz"]
 
 
 def test_generate_makes_the_same_videos_from_a_run_and_from_its_snapshots(trained, tmp_path):
@@ -297,6 +371,8 @@ def test_generate_writes_one_file_each(trained, tmp_path):
         (["--num", 0], ["num must be"]),
         (["--seed", -1], ["seed must be"]),
         (["--fps", 0], ["fps must be"]),
+        (["--scale", 3000], ["scale must be"]),
+        (["--num", 2000], ["more than 1024 videos"]),
         (["--out", "/proc/samples.gif"], ["/proc"]),
     ],
 )

@@ -60,6 +60,8 @@ def test_a_number_without_a_point_is_still_a_number(tmp_path):
         ("clipping: svd", "clipping must be one of svc, weight, none, not 'svd'; did you mean svc"),
         ("- 1", "must hold `key: value` lines, not list"),
         ("a: [", "is not a YAML file"),
+        ("data: 2020-13-45", "is not a YAML file"),
+        ("learning_rate: 1" + "0" * 400, "learning_rate must be"),
         ("a: !!python/object/apply:os.system [touch /tmp/never]", "is not a YAML file"),
     ],
 )

@@ -1,3 +1,6 @@
+import resource
+import signal
+
 import imageio.v3 as iio
 import numpy as np
 import pytest
@@ -81,5 +84,24 @@ def test_nothing_and_too_much_are_refused_and_leave_the_old_file_alone(tmp_path)
         save_videos(str(path), [])
     with pytest.raises(InputError, match="more than 1024 videos"):
         save_videos(str(path), (np.zeros((1, 1, 1, 1), np.float32) for _ in range(1025)))
+    with pytest.raises(InputError, match="more than 1024 videos"):
+        save_videos(str(path), smooth_videos(1, 1), count=1025)
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["videos.gif"]
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".mp4", ".png", ".npy"])
+def test_a_full_disk_is_an_error_with_the_files_name_and_leaves_nothing_behind(tmp_path, suffix):
+    path = str(tmp_path / f"videos{suffix}")
+    videos = np.random.RandomState(0).uniform(-1, 1, (1, 1, 16, 64, 64)).astype(np.float32)
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard_limit))
+    try:
+        with pytest.raises(OSError) as caught:
+            save_videos(path, videos)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard_limit, hard_limit))
+        signal.signal(signal.SIGXFSZ, old)
+    assert caught.value.filename == path
+    assert not list(tmp_path.iterdir())

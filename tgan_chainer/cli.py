@@ -51,6 +51,8 @@ def run_command(main):
         status = _fail(str(error), status=1)
     except OSError as error:
         status = _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+    except MemoryError as error:  # CuPy's, too
+        status = _fail(f"out of memory: {error}; a smaller batch size or fewer videos at a time need less")
     except KeyboardInterrupt:
         status = 128 + signal.SIGINT
         print("interrupted", file=sys.stderr)

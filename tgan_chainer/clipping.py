@@ -29,7 +29,7 @@ class SingularValueClipping:
     runs: it keeps a channel from being switched off for good.
 
     Args:
-        limit (float): K, the largest singular value of a layer.
+        limit (float): K_n, the largest singular value of a layer.
     """
 
     after = "iteration"

@@ -14,8 +14,9 @@ from tgan_chainer.errors import InputError
 from tgan_chainer.files import atomic_path
 
 
-def _setting(default, help, minimum=None, choices=None):
-    return dataclasses.field(default=default, metadata={"help": help, "minimum": minimum, "choices": choices})
+def _setting(default, help, minimum=None, maximum=None, multiple_of=1, choices=None):
+    limits = {"minimum": minimum, "maximum": maximum, "multiple_of": multiple_of, "choices": choices}
+    return dataclasses.field(default=default, metadata={"help": help, **limits})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Config:
     n_frames: int = _setting(16, "T, frames of a video, a power of two times 16", 16)
     channels: int | None = _setting(None, "1 or 3; left out, as in the data set", 1)
     image_size: int | None = _setting(None, "pixels; left out, as in the data set", 16)
-    temporal_width: int = _setting(512, "channels after G0's first layer (Table 1)", 4)
-    image_width: int = _setting(256, "maps of G1's linear layers (Table 1)", 8)
+    temporal_width: int = _setting(512, "channels after G0's first layer (Table 1)", 4, multiple_of=4)
+    image_width: int = _setting(256, "maps of G1's linear layers (Table 1)", 8, multiple_of=8)
     discriminator_width: int = _setting(64, "channels after D's first convolution (Fig. 1)", 1)
     use_z0: bool = _setting(True, "whether G1 sees z0 (false: the row TGAN (G1(z1)) of Table 3)")
     use_beta: bool = _setting(True, "whether batch normalization has a shift")
@@ -49,23 +50,16 @@ class Config:
     learning_rate: float = _setting(5e-5, "of RMSprop", 0)
     batch_size: int = _setting(32, "videos per batch", 2)  # batch normalization needs two
     iterations: int = _setting(100_000, "when to stop", 1)
-    seed: int = _setting(0, "of initial weights, latent variables and data order", 0)
+    seed: int = _setting(0, "of initial weights, latent variables and data order", 0, 2**32 - 1)
 
     log_interval: int = _setting(100, "iterations per line of losses", 1)
     preview_interval: int = _setting(1000, "iterations per preview", 1)
     snapshot_interval: int = _setting(5000, "iterations per snapshot", 1)
     keep: int = _setting(3, "how many of the newest snapshots to keep; 0 for all", 0)
-    workers: int = _setting(0, "processes that load the data; 0 for a thread", 0)
 
-    # What makes a snapshot of one run unusable in another.
-    NETWORK = (
-        "k0", "k1", "n_frames", "channels", "image_size", "temporal_width", "image_width",
-        "discriminator_width", "use_z0", "use_beta",
-    )  # fmt: skip
-    # What can change when a run goes on: its numbers up to here would have been the same.
-    RESUMABLE = (
-        "description", "data", "iterations", "preview_interval", "snapshot_interval", "keep", "workers",
-    )  # fmt: skip
+    # What can change when a run is resumed, because its numbers so far would have been the same. (The data
+    # may have moved; load_snapshot checks that it is the same.)
+    RESUMABLE = ("description", "data", "iterations", "preview_interval", "snapshot_interval", "keep")
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -103,7 +97,7 @@ class Config:
                 settings = yaml.safe_load(file)
         except FileNotFoundError as error:
             raise InputError(f"there is no configuration {path}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date like 2020-13-45
             raise InputError(f"{path} is not a YAML file: {error}") from error
         return cls.from_dict({} if settings is None else settings, path)
 
@@ -115,11 +109,6 @@ class Config:
     def replace(self, **changes):
         """Return a copy with some settings changed."""
         return dataclasses.replace(self, **changes)
-
-    def differences(self, other, keys=None):
-        """Return ``{key: (own value, other value)}`` for those of ``keys`` (all if None) that differ."""
-        pairs = {f.name: (getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self)}
-        return {key: pair for key, pair in pairs.items() if pair[0] != pair[1] and (not keys or key in keys)}
 
     @classmethod
     def add_arguments(cls, parser):
@@ -161,7 +150,7 @@ def _checked(field, value):
     if expected is float and isinstance(value, int | str) and not isinstance(value, bool):
         try:
             value = float(value)  # YAML reads 5e-5 as a string: it wants 5.0e-5
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
     if type(value) is not expected:
         raise InputError(f"{field.name} must be of type {expected.__name__}, not {value!r}")
@@ -172,10 +161,14 @@ def _checked(field, value):
     if expected is float and not math.isfinite(value):
         raise InputError(f"{field.name} must be a finite number, not {value}")
     if wanted["minimum"] is not None:
-        positive = expected is float  # a rate or limit of zero makes no sense
-        if not (value > wanted["minimum"] if positive else value >= wanted["minimum"]):
-            at_least = "more than" if positive else "at least"
-            raise InputError(f"{field.name} must be {at_least} {wanted['minimum']}, not {value}")
+        exclusive = expected is float  # a rate or limit of zero makes no sense
+        if value < wanted["minimum"] or (exclusive and value == wanted["minimum"]):
+            bound = "more than" if exclusive else "at least"
+            raise InputError(f"{field.name} must be {bound} {wanted['minimum']}, not {value}")
+    if wanted["maximum"] is not None and value > wanted["maximum"]:
+        raise InputError(f"{field.name} must be at most {wanted['maximum']}, not {value}")
+    if expected is int and value % wanted["multiple_of"]:
+        raise InputError(f"{field.name} must be a multiple of {wanted['multiple_of']}, not {value}")
     return value
 
 

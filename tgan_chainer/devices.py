@@ -25,7 +25,7 @@ def get_device(gpu):
     """
     if gpu < -1:
         raise InputError(f"gpu must be -1 (the CPU) or the number of a GPU, not {gpu}")
-    if gpu >= 0 and not cuda.available:
+    if gpu >= 0 and _count_gpus() == 0:
         raise InputError(
             f"gpu is {gpu}, but CuPy is not installed or finds no GPU here: "
             "pip install cupy-cuda12x, or use --gpu -1 for the CPU"

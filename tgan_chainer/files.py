@@ -34,8 +34,8 @@ def atomic_path(path):
             os.fsync(written.fileno())
         os.replace(temporary, path)
     except BaseException as error:
-        if isinstance(error, OSError) and error.filename == temporary:
-            error.filename = path  # the name that whoever reads the message knows
+        if isinstance(error, OSError) and error.filename in (None, temporary):
+            error.filename = path  # the name that whoever reads the message knows; a full disk gives none
         with contextlib.suppress(FileNotFoundError):
             os.remove(temporary)
         raise

@@ -18,7 +18,7 @@ import numpy as np
 
 import tgan_chainer
 from tgan_chainer.config import Config
-from tgan_chainer.devices import default_gpu, get_device
+from tgan_chainer.devices import get_device
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.files import atomic_path
 from tgan_chainer.models import build_generator
@@ -37,11 +37,11 @@ def snapshot_path(out, kind, iteration):
     return os.path.join(out, f"{kind}_iter_{iteration}.npz")
 
 
-def find_snapshots(out, kind):
-    """Return the paths of a run's complete snapshots of one kind, oldest first."""
+def find_snapshots(out, kind=f"{RESUMABLE}|{GENERATOR}"):
+    """Return the paths of a run's complete snapshots, oldest first; all of them or those of one kind."""
     found = []
     for name in os.listdir(out) if os.path.isdir(out) else []:
-        match = re.fullmatch(rf"{kind}_iter_(\d+)\.npz", name)
+        match = re.fullmatch(rf"(?:{kind})_iter_(\d+)\.npz", name)
         if match:
             found.append((int(match[1]), os.path.join(out, name)))
     return [path for _, path in sorted(found)]
@@ -58,10 +58,10 @@ def save_snapshot(path, trainer, config):
     Raises:
         NonFiniteError: A parameter is NaN or infinite; nothing is written then.
     """
-    iteration = trainer.updater.iteration
-    _seed_cupy(config.seed, iteration)
+    updater = trainer.updater
+    _seed_cupy(updater.device, config.seed, updater.iteration)
     random_states = {"python": random.getstate(), "numpy": _numpy_state()}
-    _save(path, trainer, iteration, config, random_states=random_states)
+    _save(path, trainer, updater.iteration, config, data=_describe_data(trainer), random_states=random_states)
 
 
 def load_snapshot(path, trainer, config):
@@ -73,25 +73,23 @@ def load_snapshot(path, trainer, config):
         config (Config): Of the run that goes on.
 
     Raises:
-        InputError: The file is missing, truncated, not a resumable snapshot, or of other networks.
+        InputError: The file is missing, truncated, not a resumable snapshot, or of another run than
+            ``config`` and the data set describe.
     """
     metadata, arrays = read_snapshot(path)
-    differences = metadata["config"].differences(config, Config.NETWORK)
-    if differences:
-        key, (saved, wanted) = next(iter(differences.items()))
-        raise InputError(f"{path} was made with {key} = {saved}, not {wanted}; it cannot go on with another")
     if "random_states" not in metadata:
         raise InputError(f"{path} holds a generator alone; resume from a {RESUMABLE}_iter_N.npz")
-    # Chainer's iterators do not agree on the name of this key, but a run may go on with other workers.
-    for key, other in ("order", "_order"), ("_order", "order"):
-        iterator = "updater/iterator:main/"
-        arrays.setdefault(iterator + key, arrays.get(iterator + other))
+    for key, saved in vars(metadata["config"]).items():
+        if key not in Config.RESUMABLE and saved != getattr(config, key):
+            raise InputError(f"{key} cannot change when a run is resumed: it is {saved!r} in {path}")
+    if metadata["data"] != _describe_data(trainer):
+        raise InputError(f"{path} was trained on other data than {config.data}: {metadata['data']['source']}")
     _load(path, arrays, "", trainer)
     version, internal, gauss_next = metadata["random_states"]["python"]
     random.setstate((version, tuple(internal), gauss_next))
     name, keys, *rest = metadata["random_states"]["numpy"]
     np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))
-    _seed_cupy(config.seed, trainer.updater.iteration)
+    _seed_cupy(trainer.updater.device, config.seed, trainer.updater.iteration)
 
 
 def save_generator(path, generator, iteration, config):
@@ -143,7 +141,8 @@ def read_snapshot(path):
             arrays = {key: file[key] for key in file.files}
     except FileNotFoundError as error:
         raise InputError(f"there is no snapshot {path}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, AttributeError) as error:
+    # A text file, an image, an .npy and a cut or damaged zip file each end in another one of these.
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} is truncated, damaged or not a snapshot ({type(error).__name__}); take another one"
         ) from error
@@ -151,9 +150,9 @@ def read_snapshot(path):
         metadata = json.loads(str(arrays.pop("metadata")))
         if metadata["format"] != _FORMAT:
             raise InputError(f"{path} has the format {metadata['format']!r}; this version reads {_FORMAT!r}")
+        metadata["config"] = Config.from_dict(metadata["config"], path)
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise InputError(f"{path} is not a snapshot of tgan_chainer: it has no metadata") from error
-    metadata["config"] = Config.from_dict(metadata["config"], path)
     return metadata, arrays
 
 
@@ -190,15 +189,20 @@ def _numpy_state():
     return [name, keys.tolist(), *rest]
 
 
-def _seed_cupy(seed, iteration):
+def _describe_data(trainer):
+    dataset = trainer.updater.get_iterator("main").dataset
+    return {"source": dataset.source, "n_windows": len(dataset)}
+
+
+def _seed_cupy(device, seed, iteration):
     # CuPy has no way to read the state of its generator. Starting it anew at every snapshot, both in the
     # run that goes on and in the one that resumes, makes the two the same.
-    if default_gpu() >= 0:
+    if device.xp is cuda.cupy:
         cuda.cupy.random.seed((seed * 1_000_003 + iteration) % 2**32)
 
 
-def seed_everything(seed):
-    """Seed the random numbers of Python, NumPy and CuPy."""
+def seed_everything(device, seed):
+    """Seed the random numbers of Python, NumPy and, on a GPU, CuPy; ``seed`` is in 0 ... 2³² - 1."""
     random.seed(seed)
-    np.random.seed(seed % 2**32)
-    _seed_cupy(seed, 0)
+    np.random.seed(seed)
+    _seed_cupy(device, seed, 0)

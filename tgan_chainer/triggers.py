@@ -22,7 +22,6 @@ class IterationsOrSignal:
     def __init__(self, iterations):
         self.iterations = iterations
         self.signal = None
-        self._pid = os.getpid()
         self._answer = (-1, False)
 
     def __call__(self, trainer):
@@ -46,9 +45,7 @@ class IterationsOrSignal:
             signal.signal(number, handler)
 
     def _handle(self, number, _):
-        first = self.signal is None
-        self.signal = number
-        # Forked workers that load data inherit this handler, but a worker has no iteration to finish.
-        if not first or os.getpid() != self._pid:
+        if self.signal is not None:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
+        self.signal = number

@@ -1,5 +1,6 @@
 """Writing videos as something to look at (GIF, MP4, PNG) or to compute with (npy)."""
 
+import itertools
 import math
 import os
 
@@ -86,7 +87,7 @@ def save_videos(path, videos, count=None, columns=None, fps=8, scale=1):
         return
     collected = []
     for video in videos:
-        if len(collected) == MAX_GRID:
+        if max(len(collected) + 1, count or 0) > MAX_GRID:
             raise InputError(
                 f"more than {MAX_GRID} videos do not fit into one {suffix}; write an .npy or one file each"
             )
@@ -123,12 +124,13 @@ def _encode(suffix, frames, fps):
 
 
 def _save_npy(path, videos, n):
-    with atomic_path(path) as temporary:
-        array = None
-        for i, video in enumerate(videos):
-            if array is None:
-                array = np.lib.format.open_memmap(temporary, "w+", np.float32, (n, *video.shape))
-            array[i] = video
-        if array is None:
-            raise InputError("there are no videos to write")
-        array.flush()
+    videos = iter(videos)
+    first = next(videos, None)
+    if first is None:
+        raise InputError("there are no videos to write")
+    # Not a memory map: on a full disk that would kill the process instead of raising an error.
+    header = {"descr": "<f4", "fortran_order": False, "shape": (n, *first.shape)}
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for video in itertools.chain([first], videos):
+            file.write(np.asarray(video, "<f4").tobytes())

@@ -98,6 +98,8 @@ def load_idx_digits(folder):
     """
     images = _read_idx(folder, "train-images", 3)
     labels = _read_idx(folder, "train-labels", 1)
+    if len(images) == 0 or images.shape[1:] != (28, 28):
+        raise InputError(f"{folder}: the images are {images.shape}; expected (M, 28, 28), fetch them again")
     if len(images) != len(labels):
         raise InputError(f"{folder}: {len(images)} images, {len(labels)} labels; expected equally many")
     return images, labels

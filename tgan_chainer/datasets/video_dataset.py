@@ -125,9 +125,7 @@ class VideoDataset(chainer.dataset.DatasetMixin):
         try:
             frames = self._frames()[start : start + self.n_frames]
         except OSError as error:
-            raise InputError(
-                f"{self.path}: frame {start} is unreadable ({_line(error)}); make the file again"
-            ) from error
+            raise InputError(f"{self.path}: frame {start} is unreadable; make the file again") from error
         video = frames.transpose(3, 0, 1, 2).astype(np.float32, order="C")
         video -= 128
         video /= 128
@@ -314,7 +312,7 @@ def _open(path):
     try:
         return h5py.File(path, "r")
     except OSError as error:
-        raise InputError(f"{path}: not an HDF5 file, or cut short ({_line(error)}); make it again") from error
+        raise InputError(f"{path}: not an HDF5 file, or cut short; make it again") from error
 
 
 def _read_layout(file, path):
@@ -349,8 +347,9 @@ def _read_layout(file, path):
     labels = label_names = None
     if "label_names" in file:
         names = file["label_names"]
-        require(h5py.check_string_dtype(names.dtype), f"/label_names are {names.dtype}", "strings")
-        label_names = names.asstr()[:].tolist()
+        is_text = isinstance(names, h5py.Dataset) and h5py.check_string_dtype(names.dtype)
+        require(is_text, f"/label_names are {getattr(names, 'dtype', 'a group')}", "strings")
+        label_names = names.asstr(errors="replace")[:].tolist()
     if "labels" in file:
         labels = array("labels", np.integer, 1)[:].astype(np.int64)
         n_clips = len(offsets) - 1
@@ -366,7 +365,3 @@ def _read_layout(file, path):
 
 def _shorten(numbers):
     return np.array2string(np.asarray(numbers), threshold=6, edgeitems=2)
-
-
-def _line(error):
-    return " ".join(str(error).split())

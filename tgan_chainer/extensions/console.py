@@ -1,3 +1,4 @@
+import contextlib
 import sys
 
 from tqdm import tqdm
@@ -43,11 +44,11 @@ class Console(extension.Extension):
             )
             left = tqdm.format_interval(seconds * (self._iterations - trainer.updater.iteration))
             losses = "  ".join(f"{key} {entry[key]:+.4f}" for key in sorted(entry) if "/" in key)
-            self._bar.write(
-                f"{entry['iteration']:>7}/{self._iterations}  {losses}  {seconds:.2f} s/it  {left} left",
-                file=sys.stdout,
-            )
-            sys.stdout.flush()
+            line = f"{entry['iteration']:>7}/{self._iterations}  {losses}  {seconds:.2f} s/it  {left} left"
+            # Training for hours must not end because whoever read its output (`| head`) has gone.
+            with contextlib.suppress(BrokenPipeError):
+                self._bar.write(line, file=sys.stdout)
+                sys.stdout.flush()
         self._n_printed = len(self._log.log)
 
     def finalize(self):

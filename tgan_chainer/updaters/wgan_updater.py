@@ -76,12 +76,12 @@ class WGANUpdater(updaters.StandardUpdater):
                 x = self._next_batch()
                 self._update_discriminator(x)
             self._update_generator(len(x))
-        if self.clipping and self.clipping.after == "iteration" and (t - 1) % self.n_clip == 0:
-            _check_finite(self._losses, t)
-            self.clipping(self.discriminator)
         # Of the iteration before: the GPU has long computed these, so that asking for them here, unlike
         # asking for the newest, does not make it idle in every iteration.
         _check_finite(previous_losses, t - 1)
+        if self.clipping and self.clipping.after == "iteration" and (t - 1) % self.n_clip == 0:
+            _check_finite(self._losses, t)
+            self.clipping(self.discriminator)
 
     def check_losses(self):
         """Raise NonFiniteError now if a loss of the last iteration is NaN or infinite."""

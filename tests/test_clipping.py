@@ -22,7 +22,7 @@ def matrix_with(singular_values, shape, seed=0):
 
 
 def reference(matrix, limit):
-    u, s, vt = np.linalg.svd(np.float64(matrix), full_matrices=False)
+    u, s, vt = np.linalg.svd(matrix.astype(np.float64), full_matrices=False)
     return (u * np.minimum(s, limit)) @ vt
 
 
@@ -41,7 +41,7 @@ def test_no_singular_value_exceeds_the_limit_and_the_rest_is_kept(shape, scale, 
     for transposed in w, w.T:
         clipped = clip_singular_values(transposed, limit)
         assert clipped.dtype == np.float32 and clipped.shape == transposed.shape
-        assert np.linalg.svd(np.float64(clipped), compute_uv=False)[0] <= limit * (1 + 1e-5)
+        assert np.linalg.svd(clipped.astype(np.float64), compute_uv=False)[0] <= limit * (1 + 1e-5)
         assert_allclose(clipped, reference(transposed, limit), rtol=0, atol=2e-6 * limit)
 
 
@@ -125,7 +125,7 @@ def test_table_2_holds_for_every_layer_of_the_discriminator():
     SingularValueClipping()(network)
 
     for layer in network.conv1, network.conv2, network.conv3, network.conv4, network.linear5:
-        w = np.float64(layer.W.array).reshape(len(layer.W.array), -1)
+        w = layer.W.array.astype(np.float64).reshape(len(layer.W.array), -1)
         assert np.linalg.svd(w, compute_uv=False)[0] == pytest.approx(1, abs=1e-5)
     upper = np.sqrt(deviations**2 + network.bn2.eps)
     gamma = network.bn2.gamma.array

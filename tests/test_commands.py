@@ -225,7 +225,7 @@ def test_every_setting_reaches_what_it_sets(data, tmp_path):
         return arrays(os.path.join(out, "snapshot_iter_2.npz"))
 
     def largest_singular_value(arrays):
-        w = np.float64(arrays["updater/model:dis/conv3/W"])
+        w = arrays["updater/model:dis/conv3/W"].astype(np.float64)
         return np.linalg.svd(w.reshape(len(w), -1), compute_uv=False)[0]
 
     plain = state("--n-clip", "1")

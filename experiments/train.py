@@ -99,7 +99,9 @@ def main(argv=None):
 
 def parse_arguments(argv):
     parser = ArgumentParser(__doc__)
-    parser.add_argument("--config", metavar="FILE", help=f"settings to start from (default {DEFAULT_CONFIG})")
+    parser.add_argument(
+        "--config", metavar="FILE", help="settings to start from (default: configs/tgan_moving_mnist.yaml)"
+    )
     parser.add_argument(
         "--gpu", type=int, metavar="N", help="GPU to use, -1 for the CPU (default: 0 if there)"
     )

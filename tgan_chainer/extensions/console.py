@@ -32,7 +32,7 @@ class Console(extension.Extension):
             unit="it",
             dynamic_ncols=True,
             file=sys.stdout,
-            disable=None if sys.stdout.isatty() else True,
+            disable=None,  # that is, where it is not a terminal
         )
         self._first_iteration, self._first_time = trainer.updater.iteration, trainer.elapsed_time
 

@@ -15,7 +15,8 @@ class TemporalGenerator(chainer.Chain):
     1 → 1 → 2 → 4 → 8 → 16 and the channels go 100 → 512 → 256 → 128 → 128 → 100.
 
     A deconvolution that batch normalization follows has no bias, since the normalization would take it
-    out again. Weights: HeNormal (Section 6.2).
+    out again. Weights: HeNormal (Section 6.2), with Chainer's notion of a deconvolution's fan-in, output
+    channels times kernel.
 
     Args:
         k0 (int): K0, the size of z0.

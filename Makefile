@@ -34,7 +34,7 @@ help:
 	@echo '  GPU         GPU to train on, -1 for the CPU and its smaller networks (default: 0 if there)'
 	@echo '  ITERATIONS  iterations to train for (default: as the configuration says)'
 	@echo '  OUT         results folder (default: named after the configuration, in results/)'
-	@echo '  ARGS        more options for experiments/train.py, or for pytest'
+	@echo '  ARGS        more options for experiments/train.py (such as ARGS=--resume), or for pytest'
 
 install: $(INSTALLED)
 
@@ -48,9 +48,8 @@ $(INSTALLED): setup.py pyproject.toml
 	$(RUN) -m pip install --quiet --no-build-isolation -e '.[$(EXTRAS)]'
 	@touch $@
 
-# On a CPU, networks of the tests' and the preset's size multiply matrices too small to share between threads:
-# two take twice the time of one, and many times that while the machine does something else.
-test train-mnist: export OMP_NUM_THREADS ?= 1
+# As the commands themselves do, see tgan_chainer/cli.py.
+test: export OMP_NUM_THREADS ?= 1
 # Let glibc keep freed arrays instead of handing them back page by page: 10 % of the preset's time.
 train-mnist: export MALLOC_MMAP_THRESHOLD_ ?= 1000000000
 train-mnist: export MALLOC_TRIM_THRESHOLD_ ?= 2000000000
@@ -74,7 +73,7 @@ train-mnist: $(INSTALLED) $(MOVING_MNIST)
 	@gpu='$(GPU)'; \
 	test -n "$$gpu" || gpu=$$($(RUN) -c '$(PRINT_DEFAULT_GPU)') || exit; \
 	case "$$gpu" in -*) config=tgan_moving_mnist_cpu;; *) config=tgan_moving_mnist;; esac; \
-	set -x; $(RUN) experiments/train.py --config $(CONFIGS)/$$config.yaml $(if $(GPU),--gpu $(GPU)) \
+	set -x; exec $(RUN) experiments/train.py --config $(CONFIGS)/$$config.yaml $(if $(GPU),--gpu $(GPU)) \
 		$(if $(ITERATIONS),--iterations $(ITERATIONS)) $(if $(OUT),--out '$(OUT)') $(ARGS)
 
 clean:

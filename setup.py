@@ -17,6 +17,7 @@ INSTALL_REQUIRES = [
     "imageio[pyav]>=2.37.3",  # the first that writes with PyAV 17
     "matplotlib>=3.5.3",
     "PyYAML>=6.0",
+    "threadpoolctl>=3.0",
     "tqdm>=4.60",
 ]
 

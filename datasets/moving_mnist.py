@@ -39,16 +39,26 @@ BATCH = 100  # clips at a time, 8 MB; with another number the same seed would dr
 
 def main(argv=None):
     parser = ArgumentParser(__doc__)
-    parser.add_argument("--out", default="data/moving_mnist.h5", help="file to make (default: %(default)s)")
+    parser.add_argument(
+        "--out", metavar="FILE", default="data/moving_mnist.h5", help="file to make (default: %(default)s)"
+    )
     parser.add_argument("--force", action="store_true", help="replace the file if it exists")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--idx", metavar="FOLDER", help="draw with the digits of MNIST's own files")
     source.add_argument("--official", nargs="?", const="", metavar="FILE", help="take the published clips")
     drawing = parser.add_argument_group("drawing (not with --official)")
-    drawing.add_argument("--clips", type=int, default=10000, help="number of clips (default: %(default)s)")
-    drawing.add_argument("--frames", type=int, default=20, help="frames in a clip (default: %(default)s)")
-    drawing.add_argument("--digits", type=int, default=2, help="digits in a clip (default: %(default)s)")
-    drawing.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
+    drawing.add_argument(
+        "--clips", type=int, metavar="N", default=10000, help="number of clips (default: %(default)s)"
+    )
+    drawing.add_argument(
+        "--frames", type=int, metavar="N", default=20, help="frames in a clip (default: %(default)s)"
+    )
+    drawing.add_argument(
+        "--digits", type=int, metavar="N", default=2, help="digits in a clip (default: %(default)s)"
+    )
+    drawing.add_argument(
+        "--seed", type=int, metavar="N", default=0, help="random seed (default: %(default)s)"
+    )
     args = parser.parse_args(argv)
 
     if os.path.exists(args.out) and not args.force:

@@ -43,6 +43,8 @@ def main(argv=None):
     config, out, resume_from = choose_run(args)
     device = get_device(default_gpu() if args.gpu is None else args.gpu)
     print(config.description or out, flush=True)
+    if device.xp is np and config.discriminator_width >= 64 and config.iterations > 1000:
+        print("On a CPU this takes weeks; --config experiments/configs/tgan_moving_mnist_cpu.yaml does not.")
 
     # The data (Section 6.1): 16 successive frames from a random place of each clip.
     dataset = VideoDataset(config.data, config.n_frames)
@@ -83,6 +85,10 @@ def main(argv=None):
 
     if resume_from:
         snapshots.load_snapshot(resume_from, trainer, config)
+        if updater.iteration >= config.iterations:
+            raise InputError(
+                f"{resume_from} has {updater.iteration} iterations; ask for more by --iterations"
+            )
         print(f"resumed from {resume_from}", flush=True)
     config.save(os.path.join(out, "config.yaml"))
     with stop, np.errstate(all="ignore"):  # what overflows is reported by iteration and name
@@ -111,8 +117,8 @@ def parse_arguments(argv):
         nargs="?",
         const=True,
         metavar="SNAPSHOT",
-        help="go on from the newest snapshot in the results folder, or from this one; the settings are the "
-        "run's own",
+        help="go on from the newest snapshot in the results folder, or from this one, with the run's own "
+        "settings (--config then only names the folder)",
     )
     Config.add_arguments(parser)
     return parser.parse_args(argv)
@@ -127,7 +133,7 @@ def choose_run(args):
     config_path = args.config or DEFAULT_CONFIG
     out = args.out or os.path.join("results", config_name(config_path))
     if args.resume is None:
-        if os.path.exists(os.path.join(out, "config.yaml")) or snapshots.find_snapshots(out):
+        if os.path.exists(os.path.join(out, "log")) or snapshots.find_snapshots(out):
             going_on = "add --resume to go on with it" if snapshots.find_snapshots(out) else "remove it"
             raise InputError(f"{out} already holds a run: {going_on}, or choose another --out")
         config = Config.load(config_path).replace(**given)

@@ -133,3 +133,10 @@ def test_gpu_computes_what_the_cpu_does(shape, slope):
     for on_cpu, on_gpu in zip(*results, strict=True):
         on_gpu.to_cpu()
         chainer.testing.assert_allclose(on_gpu.array, on_cpu.array, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("slope", [0, 0.2])
+def test_the_derivative_at_zero_is_chainers(slope):
+    x = chainer.Variable(np.array([[-1, -0.0, 0, 1]], "float32"))
+    ours, theirs = (chainer.grad([f(x, slope)], [x])[0].array for f in (leaky_relu, F.leaky_relu))
+    assert (ours == theirs).all()

@@ -158,7 +158,7 @@ def test_a_signal_ends_the_iteration_keeps_a_snapshot_and_says_how_to_go_on(data
     process.send_signal(number)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == status
-    assert not errors
+    assert errors.strip() == "finishing the iteration to write a snapshot; the same once more ends at once"
     stopped = output.strip().splitlines()[-1]
     iteration = int(stopped.split("iteration ")[1].split(";")[0])
     assert os.path.exists(os.path.join(out, f"snapshot_iter_{iteration}.npz"))
@@ -208,6 +208,20 @@ def test_nothing_is_overwritten(data, trained, tmp_path):
     result = call("train.py", "--gpu", -1, "--resume", other, "--out", trained)
     assert_one_line_error(result, "snapshot_iter_6.npz", "--out")
     assert before == times(trained)
+
+
+def test_there_must_be_something_left_to_do_when_a_run_is_resumed(trained):
+    before = times(trained)
+    for iterations in "6", "5":
+        result = call("train.py", "--gpu", -1, "--out", trained, "--resume", "--iterations", iterations)
+        assert_one_line_error(result, "has 6 iterations", "--iterations")
+    assert before == times(trained)
+
+
+def test_a_folder_in_which_no_iteration_was_trained_can_be_used_again(data, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text("seed: 1")
+    assert train(data, tmp_path / "run", "--iterations", 1, run=call).returncode == 0
 
 
 def test_an_older_snapshot_can_be_gone_on_from_elsewhere(trained, tmp_path):

@@ -140,7 +140,7 @@ def read_snapshot(path):
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
     except FileNotFoundError as error:
-        raise InputError(f"there is no snapshot {path}") from error
+        raise InputError(f"there is no {path}: neither a results folder nor a snapshot") from error
     # A text file, an image, an .npy and a cut or damaged zip file each end in another one of these.
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, TypeError, AttributeError) as error:
         raise InputError(

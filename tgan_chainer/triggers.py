@@ -49,3 +49,5 @@ class IterationsOrSignal:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         self.signal = number
+        # Not print(), which the signal may have interrupted.
+        os.write(2, b"\nfinishing the iteration to write a snapshot; the same once more ends at once\n")

@@ -32,5 +32,6 @@ class LossCurves(extension.Extension):
             axes.set_ylabel(key)
             axes.grid(alpha=0.3)
         axes.set_xlabel("iteration")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         with atomic_path(os.path.join(trainer.out, self._filename)) as temporary:
             figure.savefig(temporary)

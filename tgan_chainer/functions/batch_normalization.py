@@ -156,11 +156,11 @@ def _leaky_relu(x, slope):
 
 
 def _leaky_relu_derivative(y, slope):
-    """Compute the derivative, 1 or slope, at the input of which y was the output."""
+    """Compute the derivative, 1 or slope, at the input of which y was the output; slope at 0, as Chainer."""
     if slope == 0:
         return y > 0
     # Arithmetic, since a selection by `where` takes ten times as long.
-    derivative = (y >= 0).astype(y.dtype)
+    derivative = (y > 0).astype(y.dtype)
     derivative *= 1 - slope
     derivative += slope
     return derivative

@@ -17,6 +17,9 @@ import math
 
 import numpy as np
 
+from tgan_chainer.functions.minimal_filtering import MinimalFiltering
+from tgan_chainer.parallel import chunks, for_each
+
 import chainer
 import chainer.functions as F
 from chainer import backend
@@ -196,8 +199,16 @@ class _Grid:
     """
 
     def __init__(self, kernel, stride, pad, large, small):
-        self.kernel, self.stride, self.pad, self.large, self.small = kernel, stride, pad, large, small
-        self.taps = tuple(-(-k // s) for k, s in zip(kernel, stride))
+        # Taps that see nothing but padding are left out: half of the kernel where an axis of two elements
+        # becomes one, as in the last convolution of the discriminator.
+        self.whole_kernel = kernel
+        first = tuple(max(0, p - s * (o - 1)) for p, s, o in zip(pad, stride, small))
+        last = tuple(min(k, d + p) for k, p, d in zip(kernel, pad, large))
+        self.used = tuple(map(slice, first, last))
+        self.kernel = tuple(b - a for a, b in zip(first, last))
+        self.pad = tuple(p - a for p, a in zip(pad, first))
+        self.stride, self.large, self.small = stride, large, small
+        self.taps = tuple(-(-k // s) for k, s in zip(self.kernel, stride))
         self.lengths = tuple(o + t - 1 for o, t in zip(small, self.taps))
 
     def phases(self):
@@ -222,48 +233,98 @@ class _Grid:
         for start in itertools.product(*starts):
             yield tuple(slice(i, min(i + step, length)) for i, step, length in zip(start, steps, self.small))
 
+    def used_kernel(self, W):
+        return W if self.kernel == self.whole_kernel else W[(..., *self.used)]
+
     def full_kernel(self, W):
-        """Append zeros up to a whole number of strides."""
+        """Leave out the unused taps, and append zeros up to a whole number of strides."""
         missing = [(0, t * s - k) for t, s, k in zip(self.taps, self.stride, self.kernel)]
+        W = self.used_kernel(W)
         if not np.any(missing):
             return W
         return backend.get_array_module(W).pad(W, [(0, 0), (0, 0), *missing], "constant")
 
+    def minimal_filtering(self, x, W_shape):
+        """Return :class:`MinimalFiltering` for these shapes if it pays, else None."""
+        # Its additions pay from so many channels on, its larger kernel from so many columns. (Measured on
+        # the layers of Table 1 and Fig. 1 at the paper's and narrower widths.)
+        if (
+            isinstance(x, np.ndarray)
+            and all(t == 2 for t in self.taps)
+            and all(o % 2 == 0 for o in self.small)
+            and min(W_shape[:2]) >= 32
+            and math.prod(self.small) * len(x) >= 256 << len(self.small)
+        ):
+            return MinimalFiltering(self.kernel, self.stride, self.pad, self.large, self.small)
+
 
 def _convolve(x, W, b, grid):
+    if fast := grid.minimal_filtering(x, W.shape):
+        y = fast.convolve(_batch_last(x), grid.used_kernel(W))
+        if b is not None:
+            y += b.reshape(-1, *(1 for _ in y.shape[1:]))
+        return _batch_first(y)
     W = _matrix(grid.full_kernel(W))
     windows = _windows(x, grid)
     y = backend.get_array_module(x).empty((len(W), *grid.small, len(x)), x.dtype)
-    for block in grid.blocks(len(x), _max_columns(W, *W.shape)):
+
+    def run(block):
         y_block = W @ windows[(..., *block, slice(None))].reshape(W.shape[1], -1)
         if b is not None:
             y_block += b[:, None]
         _flat_block(y, block)[...] = y_block
+
+    _for_each(x, run, grid.blocks(len(x), _max_columns(W, *W.shape)))
     return _batch_first(y)
 
 
 def _weight_gradient(x, gy, grid):
-    windows, gy = _windows(x, grid), _batch_last(gy)
-    kernel = tuple(t * s for t, s in zip(grid.taps, grid.stride))
-    rows = x.shape[1] * math.prod(kernel)
-    gW = 0
-    for block in grid.blocks(len(x), _max_columns(x, rows, len(gy))):
-        # This way round the product takes OpenBLAS up to half the time of gy @ columns.T.
-        gW += windows[(..., *block, slice(None))].reshape(rows, -1) @ _flat_block(gy, block).T
-    return gW.T.reshape(len(gy), x.shape[1], *kernel)[(..., *map(slice, grid.kernel))]
+    W_shape = (gy.shape[1], x.shape[1], *grid.kernel)
+    gy = _batch_last(gy)
+    if fast := grid.minimal_filtering(x, W_shape):
+        gW = fast.kernel_gradient(_batch_last(x), gy)
+    else:
+        gW = backend.get_array_module(x).empty(W_shape, x.dtype)
+        windows = _windows(x, grid)
+
+        def run(channels):
+            part = windows[channels]
+            rows = math.prod(part.shape[: -1 - len(grid.small)])
+            sums = 0
+            for block in grid.blocks(len(x), _max_columns(x, rows, len(gy))):
+                # This way round the product takes OpenBLAS up to half the time of gy @ columns.T.
+                sums += part[(..., *block, slice(None))].reshape(rows, -1) @ _flat_block(gy, block).T
+            kernel = (t * s for t, s in zip(grid.taps, grid.stride))
+            sums = sums.T.reshape(len(gy), -1, *kernel)
+            gW[:, channels] = sums[(..., *map(slice, grid.kernel))]
+
+        _for_each(x, run, _channels(x, x.shape[1], math.prod(grid.kernel)))
+    if grid.kernel == grid.whole_kernel:
+        return gW
+    whole = backend.get_array_module(x).zeros((*W_shape[:2], *grid.whole_kernel), x.dtype)
+    whole[(..., *grid.used)] = gW
+    return whole
 
 
 def _deconvolve(x, W, b, grid):
-    # Gathering computes all grid.lengths outputs of each phase, of which only grid.small count; scattering
-    # adds up taps times as many elements as there are outputs. Limits measured on the layers of Table 1 at
-    # full, a quarter and an eighth of their width.
-    n_in, n_taps = len(W), math.prod(grid.taps)
-    waste = math.prod(grid.lengths) / math.prod(grid.small) - 1
-    is_gathered = waste * n_in < 16 and n_in * n_taps <= 2 * W[0].size
-    phases = (_gather_phases if is_gathered else _scatter_phases)(x, grid.full_kernel(W), grid)
-    y = backend.get_array_module(x).zeros((W.shape[1], *grid.large, len(x)), x.dtype)
-    for phase, inner, outer in grid.phases():
-        y[(slice(None), *outer)] = phases[(slice(None), *phase, *inner)]
+    if fast := grid.minimal_filtering(x, W.shape):
+        y = fast.deconvolve(_batch_last(x), grid.used_kernel(W))
+    else:
+        W = grid.full_kernel(W)
+        # Gathering computes all grid.lengths outputs of each phase, of which only grid.small count;
+        # scattering adds up taps times as many elements as there are outputs. Limits measured on the layers
+        # of Table 1 at full, a quarter and an eighth of their width.
+        n_in, n_taps = len(W), math.prod(grid.taps)
+        waste = math.prod(grid.lengths) / math.prod(grid.small) - 1
+        is_gathered = waste * n_in < 16 and n_in * n_taps <= 2 * W[0].size
+        phases = (_gather_phases if is_gathered else _scatter_phases)(x, W, grid)
+        y = backend.get_array_module(x).zeros((W.shape[1], *grid.large, len(x)), x.dtype)
+
+        def run(channels):
+            for phase, inner, outer in grid.phases():
+                y[(channels, *outer)] = phases[(channels, *phase, *inner)]
+
+        _for_each(x, run, _channels(x, len(y)))
     if b is not None:
         y += b.reshape(-1, *(1 for _ in y.shape[1:]))
     return _batch_first(y)
@@ -282,19 +343,39 @@ def _gather_phases(x, W, grid):
 
 def _scatter_phases(x, W, grid):
     """Add up the phases from the products of x with every element of the kernel."""
-    xp = backend.get_array_module(x)
     n, n_out = len(x), W.shape[1]
-    W, x = _matrix(W).T, _batch_last(x)
-    phases = xp.zeros((n_out, *grid.stride, *grid.lengths, n), x.dtype)
-    for block in grid.blocks(n, _max_columns(x, *W.shape)):
-        columns = W @ _flat_block(x, block)
-        columns = columns.reshape(n_out, *_interleave(grid.taps, grid.stride), *x[(0, *block)].shape)
-        for tap in np.ndindex(*grid.taps):
-            shifted = (slice(i.start + t, i.stop + t) for i, t in zip(block, tap))
-            of_tap = _interleave(tap, (slice(None),) * len(tap))
-            of_phases = phases[(..., *shifted, slice(None))]
-            of_phases += columns[(slice(None), *of_tap)]
+    x_rows = _batch_last(x)
+    phases = backend.get_array_module(x).zeros((n_out, *grid.stride, *grid.lengths, n), x.dtype)
+    kernel = _interleave(grid.taps, grid.stride)
+
+    def run(channels):
+        rows = _matrix(W[:, channels]).T
+        for block in grid.blocks(n, _max_columns(x, *rows.shape)):
+            columns = (rows @ _flat_block(x_rows, block)).reshape(-1, *kernel, *x_rows[(0, *block)].shape)
+            for tap in np.ndindex(*grid.taps):
+                shifted = (slice(i.start + t, i.stop + t) for i, t in zip(block, tap))
+                of_tap = _interleave(tap, (slice(None),) * len(tap))
+                of_phases = phases[(channels, ..., *shifted, slice(None))]
+                of_phases += columns[(slice(None), *of_tap)]
+
+    _for_each(x, run, _channels(x, n_out, math.prod(kernel)))
     return phases
+
+
+def _for_each(array, function, items):
+    """Loop over items, on a CPU with several threads."""
+    if isinstance(array, np.ndarray):
+        for_each(function, items)
+    else:
+        for item in items:
+            function(item)
+
+
+def _channels(array, n, rows=None):
+    """Cut n channels, on a CPU into parts for threads: of at least 64 rows each where a channel has ``rows``."""
+    if not isinstance(array, np.ndarray):
+        return [slice(None)]
+    return chunks(n, max(64 // rows if rows else 1, -(-n // 4), 1))
 
 
 def _windows(x, grid):
@@ -302,8 +383,12 @@ def _windows(x, grid):
     xp = backend.get_array_module(x)
     phases = xp.zeros((x.shape[1], *grid.stride, *grid.lengths, len(x)), x.dtype)
     x = xp.moveaxis(x, 0, -1)
-    for phase, inner, outer in grid.phases():
-        phases[(slice(None), *phase, *inner)] = x[(slice(None), *outer)]
+
+    def run(channels):
+        for phase, inner, outer in grid.phases():
+            phases[(channels, *phase, *inner)] = x[(channels, *outer)]
+
+    _for_each(x, run, _channels(x, len(x)))
     n_axes = len(grid.small)
     of_channel, *strides, of_n = phases.strides
     of_phase, of_length = strides[:n_axes], strides[n_axes:]

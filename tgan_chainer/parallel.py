@@ -1,0 +1,89 @@
+"""Threads for the loops of :mod:`tgan_chainer.functions` on a CPU.
+
+NumPy's functions let go of Python's lock while they compute, so that threads which each work on their own
+part of an array use all cores. Matrix products within these loops run on one thread each: OpenBLAS's own
+threads wait for each other after every product, which for the small ones here costs more than it gains, and
+on a machine that does something else as well up to 20 times as much.
+"""
+
+import concurrent.futures
+import functools
+import os
+import threading
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+_local = threading.local()
+
+
+def thread_count():
+    """Return OMP_NUM_THREADS where it is set (to a number), else the number of cores of this process."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def for_each(function, items):
+    """Call ``function(item)`` for each item, on several threads; return when all calls have.
+
+    Which thread takes which item is left to chance: calls must not write to the same memory, and then the
+    results do not depend on the number of threads.
+
+    Args:
+        function (callable): What it returns is dropped. It must not call :func:`for_each`.
+        items (iterable): Best the longest work first.
+
+    Raises:
+        Exception: The first that a call raised.
+    """
+    items = list(items)
+    with _controller().limit(limits=1, user_api="blas"):
+        if len(items) < 2 or thread_count() == 1:
+            for item in items:
+                function(item)
+            return
+        errors = np.geterr()  # new threads do not inherit it
+
+        def call(item):
+            with np.errstate(**errors):
+                function(item)
+
+        for _ in _executor(thread_count()).map(call, items):
+            pass
+
+
+def chunks(n, size):
+    """Return slices of about equal length, at most ``size``, that cover range(n)."""
+    n_chunks = -(-n // size)
+    bounds = [n * i // n_chunks for i in range(n_chunks + 1)]
+    return list(map(slice, bounds, bounds[1:]))
+
+
+def scratch(name, shape, dtype):
+    """Return an uninitialized array that the same thread's next call with the same name may reuse.
+
+    A fresh array costs more than the computation that fills it: the operating system hands it over page by
+    page, all zeros.
+    """
+    buffers = _local.__dict__
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    if name not in buffers or buffers[name].size < size:
+        buffers[name] = np.empty(size, np.uint8)
+    return buffers[name][:size].view(dtype).reshape(shape)
+
+
+@functools.cache
+def _controller():
+    return ThreadpoolController()
+
+
+@functools.cache
+def _executor(n_threads):
+    return concurrent.futures.ThreadPoolExecutor(n_threads, "tgan_chainer")
+
+
+# A forked process has none of its parent's threads, and would wait for them for ever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_executor.cache_clear)

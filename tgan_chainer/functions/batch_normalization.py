@@ -8,14 +8,18 @@ instead of up to 0.7. Results lie in memory as those of :mod:`tgan_chainer.funct
 import numpy as np
 
 from tgan_chainer.functions.convolution_nd import has_cudnn
+from tgan_chainer.parallel import chunks, for_each
 
 import chainer
 import chainer.functions as F
 from chainer import backend
 from chainer.utils import type_check
 
-# Elements of a tile: 256 kB in float32, a few of which fit into an L2 cache.
-_TILE_SIZE = 1 << 16
+# Elements of a tile: 512 kB in float32, a few of which fit into the cache of a core, and enough for threads
+# not to wait for Python's lock.
+_TILE_SIZE = 1 << 17
+# An array of fewer elements is not worth several threads.
+_MIN_PART = 1 << 20
 
 
 def batch_normalization(
@@ -111,17 +115,23 @@ class _BatchNormalization(_OnceDifferentiable):
         self.retain_inputs((0, 1))
         self.retain_outputs((0,))
         x, gamma, *beta = inputs
+        xp = backend.get_array_module(x)
         rows = _rows(x)
+        y = xp.empty_like(rows)
         if not self.is_fixed:
-            self.mean, self.var = _mean_and_variance(rows)
-        self.inv_std = (self.var + self.eps) ** -0.5
-        scale = gamma * self.inv_std
-        shift = sum(beta) - self.mean * scale
-        y = backend.get_array_module(x).empty_like(rows)
-        for tile in _tiles(rows):
-            h = rows[tile] * scale[tile[0], None]
-            h += shift[tile[0], None]
-            y[tile] = _leaky_relu(h, self.slope)
+            self.mean, self.var = xp.empty_like(gamma), xp.empty_like(gamma)
+
+        def run(part):
+            if not self.is_fixed:
+                self.mean[part], self.var[part] = _mean_and_variance(rows[part])
+            scale = gamma[part] * (self.var[part] + self.eps) ** -0.5
+            shift = sum(b[part] for b in beta) - self.mean[part] * scale
+            for tile in _tiles(rows[part]):
+                h = rows[part][tile] * scale[tile[0], None]
+                h += shift[tile[0], None]
+                y[part][tile] = _leaky_relu(h, self.slope)
+
+        _for_each_part(rows, run)
         return (_shaped_like(x, y),)
 
     def gradients(self, indexes, gy):
@@ -129,30 +139,38 @@ class _BatchNormalization(_OnceDifferentiable):
         (y,) = self.get_retained_outputs()
         xp = backend.get_array_module(x)
         rows, y, gy = _rows(x), _rows(y.array), _rows(gy)
-        gh = xp.empty_like(rows)  # gradient before the leaky ReLU
-        gbeta, ggamma = xp.zeros_like(gamma), xp.zeros_like(gamma)
-        for tile in _tiles(rows):
-            xp.multiply(gy[tile], _leaky_relu_derivative(y[tile], self.slope), out=gh[tile])
-            gbeta[tile[0]] += gh[tile].sum(axis=1)
-            ggamma[tile[0]] += _row_products(gh[tile], rows[tile] - self.mean[tile[0], None])
-        ggamma *= self.inv_std
-        if 0 in indexes:
+        gx = xp.empty_like(rows)
+        ggamma, gbeta = xp.empty_like(gamma), xp.empty_like(gamma)
+
+        def run(part):
+            x, gh = rows[part], gx[part]  # gh: gradient before the leaky ReLU
+            inv_std = (self.var[part] + self.eps) ** -0.5
+            sums, products = xp.zeros_like(inv_std), xp.zeros_like(inv_std)
+            for tile in _tiles(x):
+                xp.multiply(gy[part][tile], _leaky_relu_derivative(y[part][tile], self.slope), out=gh[tile])
+                sums[tile[0]] += _row_sums(gh[tile])
+                products[tile[0]] += _row_products(gh[tile], x[tile] - self.mean[part][tile[0], None])
+            ggamma[part], gbeta[part] = products * inv_std, sums
+            if 0 not in indexes:
+                return
             # gx = scale (gh - (gbeta + x̂ ggamma) / m); a fixed mean and variance have no gradient
-            scale = gamma * self.inv_std
-            m = np.inf if self.is_fixed else rows.shape[1]
-            of_x = scale * self.inv_std * ggamma / -m
-            constant = scale * gbeta / -m - of_x * self.mean
-            for tile in _tiles(rows):
-                gx = gh[tile]
-                gx *= scale[tile[0], None]
-                gx += rows[tile] * of_x[tile[0], None]
-                gx += constant[tile[0], None]
-        return [(_shaped_like(x, gh), ggamma, gbeta)[i] for i in indexes]
+            scale = gamma[part] * inv_std
+            m = np.inf if self.is_fixed else x.shape[1]
+            of_x = scale * inv_std**2 * products / -m
+            constant = scale * sums / -m - of_x * self.mean[part]
+            for tile in _tiles(x):
+                gh[tile] *= scale[tile[0], None]
+                gh[tile] += x[tile] * of_x[tile[0], None]
+                gh[tile] += constant[tile[0], None]
+
+        _for_each_part(rows, run)
+        return [(_shaped_like(x, gx), ggamma, gbeta)[i] for i in indexes]
 
 
 def _leaky_relu(x, slope):
     # A maximum with a number instead of an array takes three times as long.
-    return x if slope == 1 else backend.get_array_module(x).maximum(x, x * slope)
+    xp = backend.get_array_module(x)
+    return x if slope == 1 else xp.maximum(x, x * slope if slope else xp.zeros_like(x))
 
 
 def _leaky_relu_derivative(y, slope):
@@ -172,7 +190,7 @@ def _mean_and_variance(rows):
     mean, squares = xp.zeros(len(rows)), xp.zeros(len(rows))
     for tile in _tiles(rows):
         channels, columns = tile
-        tile_mean = rows[tile].mean(axis=1)
+        tile_mean = _row_sums(rows[tile]) / (columns.stop - columns.start)
         deviation = rows[tile] - tile_mean[:, None]
         difference = tile_mean - mean[channels]
         share = (columns.stop - columns.start) / columns.stop
@@ -181,11 +199,25 @@ def _mean_and_variance(rows):
     return mean.astype(rows.dtype), (squares / rows.shape[1]).astype(rows.dtype)
 
 
+def _row_sums(a):
+    if isinstance(a, np.ndarray):
+        return a @ np.ones(a.shape[1], a.dtype)  # BLAS, in half the time of a sum
+    return a.sum(axis=1)
+
+
 def _row_products(a, b):
     """Compute the scalar product of each row of a with that of b."""
     if isinstance(a, np.ndarray):
         return (a[:, None] @ b[:, :, None])[:, 0, 0]  # BLAS, four times as fast as einsum
     return (a * b).sum(axis=1)
+
+
+def _for_each_part(rows, function):
+    """Call ``function(part)`` for parts of the channels, each a slice; on a CPU in several threads."""
+    if isinstance(rows, np.ndarray) and rows.size >= _MIN_PART:
+        for_each(function, chunks(len(rows), -(-len(rows) // 8)))
+    else:
+        function(slice(None))
 
 
 def _tiles(rows):

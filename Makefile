@@ -48,11 +48,6 @@ $(INSTALLED): setup.py pyproject.toml
 	$(RUN) -m pip install --quiet --no-build-isolation -e '.[$(EXTRAS)]'
 	@touch $@
 
-# As the commands themselves do, see tgan_chainer/cli.py.
-test: export OMP_NUM_THREADS ?= 1
-# Let glibc keep freed arrays instead of handing them back page by page: 10 % of the preset's time.
-train-mnist: export MALLOC_MMAP_THRESHOLD_ ?= 1000000000
-train-mnist: export MALLOC_TRIM_THRESHOLD_ ?= 2000000000
 
 test: $(INSTALLED)
 	$(RUN) -m pytest -m 'not gpu and not slow' $(ARGS)

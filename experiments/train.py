@@ -29,6 +29,7 @@ from tgan_chainer.devices import default_gpu, get_device
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.files import TEMPORARY_PREFIX
 from tgan_chainer.models import build_discriminator, build_generator
+from tgan_chainer.optimizers import RMSprop
 from tgan_chainer.triggers import IterationsOrSignal
 from tgan_chainer.updaters import WGANUpdater
 
@@ -59,7 +60,7 @@ def main(argv=None):
     optimizers = {}
     for name, network in ("gen", generator), ("dis", discriminator):
         network.to_device(device)
-        optimizers[name] = chainer.optimizers.RMSprop(config.learning_rate).setup(network)
+        optimizers[name] = RMSprop(config.learning_rate).setup(network)
 
     # Algorithm 1.
     clipping = {"svc": SingularValueClipping(), "weight": WeightClipping(config.c), "none": None}

@@ -2,13 +2,11 @@
 
 import argparse
 import difflib
-import os
 import signal
 import sys
 
-from threadpoolctl import threadpool_limits
-
 from tgan_chainer.errors import InputError, NonFiniteError
+from tgan_chainer.parallel import prepare_process
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -41,15 +39,13 @@ def run_command(main):
 
     Bad input and failures of the file system (missing file, disk full, ...) become one line on stderr and
     status 2, diverged training becomes status 1 and Ctrl-C status 130. Anything else is a bug of ours and
-    keeps its traceback. NumPy's matrix products get one thread, unless OMP_NUM_THREADS says otherwise.
+    keeps its traceback. The process
+    is prepared by :func:`tgan_chainer.parallel.prepare_process`.
 
     Args:
         main (callable): Takes no argument, returns an exit status or None for 0.
     """
-    # OpenBLAS's threads wait for each other at every product. For narrow networks two took twice the time of
-    # one, for any network up to 20 times on a machine that does something else as well.
-    if "OMP_NUM_THREADS" not in os.environ:
-        threadpool_limits(1, user_api="blas")
+    prepare_process()
     try:
         status = main()
     except InputError as error:

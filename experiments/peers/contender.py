@@ -17,6 +17,8 @@ from tgan_chainer.clipping import SingularValueClipping
 from tgan_chainer.config import Config
 from tgan_chainer.devices import get_device
 from tgan_chainer.models import build_discriminator, build_generator
+from tgan_chainer.optimizers import RMSprop
+from tgan_chainer.parallel import prepare_process
 from tgan_chainer.updaters import WGANUpdater
 
 import chainer
@@ -103,17 +105,19 @@ class ChainerContender(Contender):
         self.device = get_device(gpu)
         self.on_gpu = gpu >= 0
         np.random.seed(config.seed)
+        rmsprop = chainer.optimizers.RMSprop if stock else RMSprop
         if stock:
             generator = stock_chainer.VideoGenerator(config)
             discriminator = stock_chainer.VideoDiscriminator(config)
             clipping = stock_chainer.SVDClipping()
         else:
+            prepare_process()  # as the commands do
             generator, discriminator = build_generator(config), build_discriminator(config)
             clipping = SingularValueClipping()
         optimizers = {}
         for name, network in ("gen", generator), ("dis", discriminator):
             network.to_device(self.device)
-            optimizers[name] = chainer.optimizers.RMSprop(config.learning_rate).setup(network)
+            optimizers[name] = rmsprop(config.learning_rate).setup(network)
         self._phases = _Phases(self.mark, optimizers)
         self.updater = WGANUpdater(
             _SameBatch(self.device.send(random_videos(config))),

@@ -18,7 +18,7 @@ import math
 import numpy as np
 
 from tgan_chainer.functions.minimal_filtering import MinimalFiltering
-from tgan_chainer.parallel import chunks, for_each
+from tgan_chainer.parallel import chunks, for_each, scratch
 
 import chainer
 import chainer.functions as F
@@ -30,8 +30,13 @@ from chainer.utils import conv, conv_nd, type_check
 _SMALL_PRODUCT = 10**6
 # Large matrices need this many columns for full speed.
 _MIN_COLUMNS = 512
-# On a GPU it is only memory that limits the columns: 256 MB in float32.
-_GPU_BLOCK_SIZE = 1 << 26
+# Products of fewer operations than these are done on one thread.
+_LARGE = 1 << 29
+# Elements of the columns that are gathered at a time: 256 kB in float32, so that they stay in the cache. For
+# several threads 1 MB, so that they do not wait for Python's lock; on a GPU, where only memory limits it, 256 MB.
+_BLOCK = 1 << 16
+_LARGE_BLOCK = 1 << 18
+_GPU_BLOCK = 1 << 26
 
 
 def convolution_nd(x, W, b=None, stride=1, pad=0):
@@ -222,16 +227,33 @@ class _Grid:
                 outer.append(slice(s * start + k - p, max(s * stop + k - p, 0), s))
             yield phase, tuple(inner), tuple(outer)
 
-    def blocks(self, n, max_columns):
-        """Yield the index of each part of the small axes; a part is contiguous in memory."""
-        positions = max(max_columns // n, 1)
-        steps = []
-        for length in reversed(self.small):
-            steps.insert(0, min(length, max(positions, 1)))
-            positions //= steps[0]
-        starts = (range(0, length, step) for length, step in zip(self.small, steps))
-        for start in itertools.product(*starts):
-            yield tuple(slice(i, min(i + step, length)) for i, step, length in zip(start, steps, self.small))
+    def is_large(self, x, W_shape):
+        """Say whether several threads pay for an array x with the batch axis first."""
+        n_products = math.prod(W_shape) * math.prod(self.small) * len(x)
+        return isinstance(x, np.ndarray) and 2 * n_products >= _LARGE
+
+    def blocks(self, x, rows, other_side, is_large):
+        """Cut the small axes into blocks, whose columns are multiplied by a matrix (rows, other_side).
+
+        Yields (index of the block, axis): the products are those of the positions along this axis, or, if it
+        is None, one. The columns of a product are contiguous in memory.
+        """
+        n, on_cpu = len(x), isinstance(x, np.ndarray)
+        block_size = _LARGE_BLOCK if is_large else _BLOCK
+        columns = max(_SMALL_PRODUCT // (rows * other_side), _MIN_COLUMNS) if on_cpu else _GPU_BLOCK // rows
+        positions = max(columns // n, 1)
+        steps, axis = list(self.small), None
+        for i in reversed(range(len(steps))):
+            steps[i] = max(min(positions, steps[i]), 1)
+            positions //= steps[i]
+            if positions <= 1 and on_cpu and i > 0:
+                n_products = block_size // (rows * math.prod(steps[i:]) * n)
+                steps[i - 1] = max(min(n_products, steps[i - 1]), 1)
+                steps[: i - 1] = [1] * (i - 1)
+                axis = i - 1
+                break
+        for block in itertools.product(*map(chunks, self.small, steps)):
+            yield block, axis
 
     def used_kernel(self, W):
         return W if self.kernel == self.whole_kernel else W[(..., *self.used)]
@@ -264,17 +286,22 @@ def _convolve(x, W, b, grid):
         if b is not None:
             y += b.reshape(-1, *(1 for _ in y.shape[1:]))
         return _batch_first(y)
+    is_large = grid.is_large(x, W.shape)
     W = _matrix(grid.full_kernel(W))
-    windows = _windows(x, grid)
-    y = backend.get_array_module(x).empty((len(W), *grid.small, len(x)), x.dtype)
+    windows = _windows(x, grid, is_large)
+    xp = backend.get_array_module(x)
+    y = xp.empty((len(W), *grid.small, len(x)), x.dtype)
 
-    def run(block):
-        y_block = W @ windows[(..., *block, slice(None))].reshape(W.shape[1], -1)
+    def run(task):
+        block, axis = task
+        columns = _columns(_products(windows, block, axis))
+        y_block = xp.matmul(W, columns.reshape(len(columns), W.shape[1], -1))
         if b is not None:
             y_block += b[:, None]
-        _flat_block(y, block)[...] = y_block
+        target = _products(y, block, axis)
+        target[...] = y_block.reshape(target.shape)
 
-    _for_each(x, run, grid.blocks(len(x), _max_columns(W, *W.shape)))
+    _for_each(is_large, run, grid.blocks(x, *W.shape[::-1], is_large))
     return _batch_first(y)
 
 
@@ -284,21 +311,26 @@ def _weight_gradient(x, gy, grid):
     if fast := grid.minimal_filtering(x, W_shape):
         gW = fast.kernel_gradient(_batch_last(x), gy)
     else:
-        gW = backend.get_array_module(x).empty(W_shape, x.dtype)
-        windows = _windows(x, grid)
+        xp = backend.get_array_module(x)
+        gW = xp.empty(W_shape, x.dtype)
+        is_large = grid.is_large(x, W_shape)
+        windows = _windows(x, grid, is_large)
 
         def run(channels):
             part = windows[channels]
             rows = math.prod(part.shape[: -1 - len(grid.small)])
             sums = 0
-            for block in grid.blocks(len(x), _max_columns(x, rows, len(gy))):
+            for block, axis in grid.blocks(x, rows, len(gy), is_large):
+                columns = _columns(_products(part, block, axis))
+                columns = columns.reshape(len(columns), rows, -1)
+                gy_block = _products(gy, block, axis).reshape(len(columns), len(gy), -1)
                 # This way round the product takes OpenBLAS up to half the time of gy @ columns.T.
-                sums += part[(..., *block, slice(None))].reshape(rows, -1) @ _flat_block(gy, block).T
+                sums += xp.matmul(columns, gy_block.swapaxes(1, 2)).sum(axis=0)
             kernel = (t * s for t, s in zip(grid.taps, grid.stride))
             sums = sums.T.reshape(len(gy), -1, *kernel)
             gW[:, channels] = sums[(..., *map(slice, grid.kernel))]
 
-        _for_each(x, run, _channels(x, x.shape[1], math.prod(grid.kernel)))
+        _for_each(is_large, run, _channels(is_large, x.shape[1], math.prod(grid.kernel)))
     if grid.kernel == grid.whole_kernel:
         return gW
     whole = backend.get_array_module(x).zeros((*W_shape[:2], *grid.whole_kernel), x.dtype)
@@ -310,6 +342,7 @@ def _deconvolve(x, W, b, grid):
     if fast := grid.minimal_filtering(x, W.shape):
         y = fast.deconvolve(_batch_last(x), grid.used_kernel(W))
     else:
+        is_large = grid.is_large(x, W.shape)
         W = grid.full_kernel(W)
         # Gathering computes all grid.lengths outputs of each phase, of which only grid.small count;
         # scattering adds up taps times as many elements as there are outputs. Limits measured on the layers
@@ -324,7 +357,7 @@ def _deconvolve(x, W, b, grid):
             for phase, inner, outer in grid.phases():
                 y[(channels, *outer)] = phases[(channels, *phase, *inner)]
 
-        _for_each(x, run, _channels(x, len(y)))
+        _for_each(is_large, run, _channels(is_large, len(y)))
     if b is not None:
         y += b.reshape(-1, *(1 for _ in y.shape[1:]))
     return _batch_first(y)
@@ -343,42 +376,43 @@ def _gather_phases(x, W, grid):
 
 def _scatter_phases(x, W, grid):
     """Add up the phases from the products of x with every element of the kernel."""
-    n, n_out = len(x), W.shape[1]
+    xp = backend.get_array_module(x)
+    n, n_out, is_large = len(x), W.shape[1], grid.is_large(x, W.shape)
     x_rows = _batch_last(x)
-    phases = backend.get_array_module(x).zeros((n_out, *grid.stride, *grid.lengths, n), x.dtype)
+    phases = xp.zeros((n_out, *grid.stride, *grid.lengths, n), x.dtype)
     kernel = _interleave(grid.taps, grid.stride)
 
     def run(channels):
         rows = _matrix(W[:, channels]).T
-        for block in grid.blocks(n, _max_columns(x, *rows.shape)):
-            columns = (rows @ _flat_block(x_rows, block)).reshape(-1, *kernel, *x_rows[(0, *block)].shape)
+        for block, axis in grid.blocks(x, *rows.shape, is_large):
+            x_block = _products(x_rows, block, axis)
+            columns = xp.matmul(rows, x_block.reshape(*x_block.shape[:2], -1))
+            columns = columns.reshape(len(columns), -1, *kernel, *x_block.shape[2:])
             for tap in np.ndindex(*grid.taps):
-                shifted = (slice(i.start + t, i.stop + t) for i, t in zip(block, tap))
+                shifted = tuple(slice(i.start + t, i.stop + t) for i, t in zip(block, tap))
                 of_tap = _interleave(tap, (slice(None),) * len(tap))
-                of_phases = phases[(channels, ..., *shifted, slice(None))]
-                of_phases += columns[(slice(None), *of_tap)]
+                of_phases = _products(phases[channels], shifted, axis)
+                of_phases += columns[(slice(None), slice(None), *of_tap)]
 
-    _for_each(x, run, _channels(x, n_out, math.prod(kernel)))
+    _for_each(is_large, run, _channels(is_large, n_out, math.prod(kernel)))
     return phases
 
 
-def _for_each(array, function, items):
-    """Loop over items, on a CPU with several threads."""
-    if isinstance(array, np.ndarray):
+def _for_each(is_large, function, items):
+    """Loop over items, in several threads if that pays."""
+    if is_large:
         for_each(function, items)
     else:
         for item in items:
             function(item)
 
 
-def _channels(array, n, rows=None):
-    """Cut n channels, on a CPU into parts for threads: of at least 64 rows each where a channel has ``rows``."""
-    if not isinstance(array, np.ndarray):
-        return [slice(None)]
-    return chunks(n, max(64 // rows if rows else 1, -(-n // 4), 1))
+def _channels(is_large, n, rows=1):
+    """Cut n channels into parts for threads, of at least 64 rows, where each channel has ``rows``."""
+    return chunks(n, max(64 // rows, -(-n // 4))) if is_large else [slice(None)]
 
 
-def _windows(x, grid):
+def _windows(x, grid, is_large):
     """View the phases of x as (C, taps_1, stride_1, ..., taps_n, stride_n, small_1, ..., small_n, N)."""
     xp = backend.get_array_module(x)
     phases = xp.zeros((x.shape[1], *grid.stride, *grid.lengths, len(x)), x.dtype)
@@ -388,7 +422,7 @@ def _windows(x, grid):
         for phase, inner, outer in grid.phases():
             phases[(channels, *phase, *inner)] = x[(channels, *outer)]
 
-    _for_each(x, run, _channels(x, len(x)))
+    _for_each(is_large, run, _channels(is_large, len(x)))
     n_axes = len(grid.small)
     of_channel, *strides, of_n = phases.strides
     of_phase, of_length = strides[:n_axes], strides[n_axes:]
@@ -399,16 +433,19 @@ def _windows(x, grid):
     )
 
 
-def _max_columns(array, rows, other_side):
-    """Say how many columns at a time are multiplied by a matrix (rows, other_side)."""
-    if not isinstance(array, np.ndarray):
-        return _GPU_BLOCK_SIZE // rows
-    return max(_SMALL_PRODUCT // (rows * other_side), _MIN_COLUMNS)
+def _products(array, block, axis):
+    """View a block of an array (..., *small, N) with ``axis``, or a new one, as the first: one for each product."""
+    part = array[(..., *block, slice(None))]
+    return part[None] if axis is None else np.moveaxis(part, axis - len(block) - 1, 0)
 
 
-def _flat_block(array, block):
-    """View a block of an array (C, *axes, N) as a matrix with C rows."""
-    return array[(slice(None), *block)].reshape(len(array), -1)
+def _columns(windows):
+    """Copy a view into contiguous memory."""
+    if not isinstance(windows, np.ndarray):
+        return windows.copy()
+    columns = scratch("columns", windows.shape, windows.dtype)
+    np.copyto(columns, windows)
+    return columns
 
 
 def _interleave(a, b):

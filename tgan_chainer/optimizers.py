@@ -1,0 +1,59 @@
+"""RMSprop in one pass over memory."""
+
+import numpy as np
+
+from tgan_chainer.parallel import chunks, for_each, scratch
+
+import chainer
+from chainer.optimizers.rmsprop import RMSpropRule
+
+# Elements that stay in the cache from the first operation to the last.
+_TILE = 1 << 16
+# So many tiles are worth several threads.
+_MIN_TILES = 16
+
+
+class RMSprop(chainer.optimizers.RMSprop):
+    """:class:`chainer.optimizers.RMSprop`, with the same results, faster on a CPU.
+
+    Args:
+        lr (float): Learning rate; the paper's is 5e-5 (Section 6.2).
+        alpha (float): Decay of the mean square of the gradients.
+        eps (float): Added to its root.
+    """
+
+    def __init__(self, lr=5e-5, alpha=0.99, eps=1e-8):
+        super().__init__(lr, alpha, eps)
+
+    def create_update_rule(self):
+        return _TiledRMSpropRule(self.hyperparam)
+
+
+class _TiledRMSpropRule(RMSpropRule):
+    def update_core_cpu(self, param):
+        if param.grad is None:
+            return
+        lr, alpha, eps = self.hyperparam.lr, self.hyperparam.alpha, self.hyperparam.eps
+        # Parameters and their mean squares lie in memory in one piece, gradients perhaps not.
+        theta, ms = (array.reshape(-1) for array in (param.array, self.state["ms"]))
+        grad = param.grad.reshape(-1)
+
+        def run(tile):
+            g, step = grad[tile], scratch("step", theta[tile].shape, theta.dtype)
+            root = scratch("root", step.shape, step.dtype)
+            np.multiply(g, 1 - alpha, out=step)
+            step *= g
+            ms[tile] *= alpha
+            ms[tile] += step
+            np.sqrt(ms[tile], out=root)
+            root += eps
+            np.multiply(g, lr, out=step)
+            step /= root
+            theta[tile] -= step
+
+        tiles = chunks(len(theta), _TILE)
+        if len(tiles) < _MIN_TILES:
+            for tile in tiles:
+                run(tile)
+        else:
+            for_each(run, tiles)

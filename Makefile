@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install test test-gpu lint train-mnist clean
+.PHONY: help install test test-gpu lint train-mnist benchmark benchmark-gpu clean
 
 help:
 	@echo 'make install      install the package and what it needs into $(VENV)'
@@ -26,6 +26,8 @@ help:
 	@echo 'make test-gpu     run the tests that need a GPU; fails where there is none'
 	@echo 'make lint         check the code with ruff'
 	@echo 'make train-mnist  make Moving MNIST if it is not there, and train on it'
+	@echo 'make benchmark    time an iteration on the CPU: ours, stock Chainer and, if installed, PyTorch'
+	@echo 'make benchmark-gpu  the same on a GPU; needs one'
 	@echo 'make clean        remove build files and caches; data, results and $(VENV) stay'
 	@echo
 	@echo 'Variables, as in "make train-mnist GPU=0 ITERATIONS=1000":'
@@ -34,7 +36,7 @@ help:
 	@echo '  GPU         GPU to train on, -1 for the CPU and its smaller networks (default: 0 if there)'
 	@echo '  ITERATIONS  iterations to train for (default: as the configuration says)'
 	@echo '  OUT         results folder (default: named after the configuration, in results/)'
-	@echo '  ARGS        more options for experiments/train.py (such as ARGS=--resume), or for pytest'
+	@echo '  ARGS        more options for the command, such as ARGS=--resume'
 
 install: $(INSTALLED)
 
@@ -70,6 +72,12 @@ train-mnist: $(INSTALLED) $(MOVING_MNIST)
 	case "$$gpu" in -*) config=tgan_moving_mnist_cpu;; *) config=tgan_moving_mnist;; esac; \
 	set -x; exec $(RUN) experiments/train.py --config $(CONFIGS)/$$config.yaml $(if $(GPU),--gpu $(GPU)) \
 		$(if $(ITERATIONS),--iterations $(ITERATIONS)) $(if $(OUT),--out '$(OUT)') $(ARGS)
+
+benchmark: $(INSTALLED)
+	$(RUN) experiments/benchmark.py --gpu -1 --batch-size 8 32 --out results/benchmark_cpu.json $(ARGS)
+
+benchmark-gpu: $(INSTALLED)
+	$(RUN) experiments/benchmark.py --gpu $(or $(GPU),0) --batch-size 32 --out results/benchmark_gpu.json $(ARGS)
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -11,11 +11,15 @@ numbers are float32, and the batch is already in memory.
 
 Contenders (the code of the others is in experiments/peers/):
 
-  ours                   the package as train.py uses it
+  ours                   the package as train.py uses it (on a GPU with PyTorch's kernels, if it is there)
+  ours:aten              with PyTorch's kernels on the CPU as well
+  ours:no_aten           with our own on a GPU as well
+  ours:tf32, ours:no_aten+tf32       on a GPU, factors rounded to TF32, as pytorch does by default
   stock                  the same updater on Chainer's own links and functions, clipping by SVD
   pytorch                eager, all defaults, torch.linalg.svd every fifth iteration
   pytorch:channels_last  the same with channels last in memory
   pytorch:foreach        the same with the optimizer's foreach implementation (a GPU's default)
+  pytorch:channels_last+keep_memory   and with glibc told to keep freed memory, as ours does
   pytorch:cudnn.benchmark, pytorch:float32 (without TF32)            on a GPU
   pytorch:compile        with torch.compile; only when asked for
 
@@ -52,9 +56,12 @@ from tgan_chainer.files import atomic_path
 import chainer
 import chainer.links as L
 
-CPU_CONTENDERS = ("ours", "stock", "pytorch", "pytorch:channels_last", "pytorch:foreach")
+CPU_CONTENDERS = (
+    *("ours", "ours:aten", "stock", "pytorch", "pytorch:channels_last", "pytorch:foreach"),
+    "pytorch:channels_last+keep_memory",
+)
 GPU_CONTENDERS = (
-    *("ours", "stock", "pytorch"),
+    *("ours", "ours:tf32", "ours:no_aten", "ours:no_aten+tf32", "stock", "pytorch"),
     *("pytorch:channels_last", "pytorch:cudnn.benchmark", "pytorch:float32"),
 )
 ALL_CONTENDERS = (*dict.fromkeys(CPU_CONTENDERS + GPU_CONTENDERS), "pytorch:compile")
@@ -155,9 +162,9 @@ def choose_contenders(given, kind):
     names = given or (CPU_CONTENDERS if kind == "CPU" else GPU_CONTENDERS)
     if importlib.util.find_spec("torch"):
         return list(dict.fromkeys(names))
-    if given and any(name.startswith("pytorch") for name in given):
+    if given and any("pytorch" in name or ":aten" in name for name in given):
         raise InputError("PyTorch is not installed: pip install torch, or leave it out of --contenders")
-    return [name for name in names if not name.startswith("pytorch")]
+    return [name for name in names if not ("pytorch" in name or ":aten" in name)]
 
 
 def compare(config, names, gpu, threads, n_iterations, progress):
@@ -327,9 +334,19 @@ def describe_machine(kind, threads):
         "threads": threads,
         "load_average": os.getloadavg()[0],
         "system": platform.platform(),
+        "commit": commit(),
         "environment": {k: v for k, v in os.environ.items() if k.startswith(("MALLOC_", "OMP_", "KMP_"))},
         "time": time.strftime("%Y-%m-%d %H:%M:%S %z"),
     }
+
+
+def commit():
+    """Return the commit of this checkout, or None."""
+    command = ["git", "-C", os.path.dirname(os.path.abspath(__file__)), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def format_result(result, machine):
@@ -344,7 +361,7 @@ def format_result(result, machine):
         f"{versions.pop('GPU', machine['CPU'])}, CPU threads: {machine['threads']}",
         ", ".join(f"{name} {version}" for name, version in versions.items()),
         "",
-        f"{'':22}{'ms/iteration':>26}{'D step':>9}{'G step':>9}{'SVC':>8}{'GFLOP/s':>9}{'peak':>6}{'MiB':>8}"
+        f"{'':34}{'ms/iteration':>26}{'D step':>9}{'G step':>9}{'SVC':>8}{'GFLOP/s':>9}{'peak':>6}{'MiB':>8}"
         f"{'ours/it':>9}",
     ]
     peak = max((numbers["matrix_product"] for numbers in contenders.values()), default=None)
@@ -353,12 +370,12 @@ def format_result(result, machine):
         steps = [sum(s for part, s in numbers["parts"].items() if part.startswith(d)) for d in ("dis", "gen")]
         spread = f"{_ms(numbers['seconds'])} ({_ms(numbers['min'])} – {_ms(numbers['max'])})"
         lines.append(
-            f"{name:22}{spread:>26}{_ms(steps[0]):>9}{_ms(steps[1]):>9}{_ms(numbers['parts']['svc']):>8}"
+            f"{name:34}{spread:>26}{_ms(steps[0]):>9}{_ms(steps[1]):>9}{_ms(numbers['parts']['svc']):>8}"
             f"{numbers['flops_per_second'] / 1e9:9.0f}{numbers['flops_per_second'] / peak:6.0%}"
             f"{numbers['peak_memory'] / 2**20:8.0f}"
             + (f"{ours['seconds'] / numbers['seconds']:9.2f}" if ours else "")
         )
-    lines += [f"{name:22}{reason}" for name, reason in result["failed"].items()]
+    lines += [f"{name:34}{reason}" for name, reason in result["failed"].items()]
     lines.append("")
     if ours:
         parts = (f"{name} {_ms(seconds)}" for name, seconds in ours["parts"].items())

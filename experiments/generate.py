@@ -18,7 +18,6 @@ from tqdm import tqdm
 from tgan_chainer import load_generator, save_videos
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.cli import ArgumentParser, run_command
-from tgan_chainer.devices import default_gpu
 from tgan_chainer.errors import InputError
 from tgan_chainer.videos import check_suffix
 
@@ -35,7 +34,7 @@ def main(argv=None):
     if not 0 < args.fps <= 100:
         raise InputError(f"fps must be more than 0 and at most 100, not {args.fps}")
     suffix = check_suffix(args.out)
-    generator = load_generator(args.source, default_gpu() if args.gpu is None else args.gpu)
+    generator = load_generator(args.source, args.gpu)
 
     options = {"columns": args.columns, "fps": args.fps, "scale": args.scale}
     videos = generator.sample(args.num, args.seed, args.batch_size)

@@ -13,6 +13,7 @@ from tgan_chainer.clipping import SingularValueClipping
 from tgan_chainer.config import Config
 from tgan_chainer.errors import InputError
 from tgan_chainer.models import build_discriminator, build_generator
+from tgan_chainer.optimizers import RMSprop
 from tgan_chainer.updaters import WGANUpdater
 
 import chainer
@@ -97,12 +98,52 @@ def test_the_stock_peer_trains_to_the_same_parameters(networks, trained, latent_
     np.testing.assert_allclose(score(peers[1], videos), score(trained[1], videos), rtol=1e-7)
 
 
+def test_50_iterations_stay_within_rounding_of_those_of_the_stock_peer(monkeypatch):
+    # Small errors grow while networks train. How much rounding does is what the stock peer shows, when it
+    # trains in float32 and in float64.
+    monkeypatch.setattr("tgan_chainer.functions.convolution_nd._MIN_CHANNELS", 2)  # for minimal filtering
+    n_iterations, config = 50, TINY.replace(batch_size=4, n_frames=16)
+    z0s = np.random.uniform(-1, 1, (2 * n_iterations, config.batch_size, config.k0))
+    batch = contender.random_videos(config)
+    initial = stock_chainer.VideoGenerator(config), stock_chainer.VideoDiscriminator(config)
+
+    def run(dtype, build_networks, clipping, rmsprop):
+        with chainer.using_config("dtype", np.dtype(dtype)):
+            networks = build_networks()
+        for network, start in zip(networks, initial):
+            for (_, parameter), (_, value) in zip(sorted(network.namedparams()), sorted(start.namedparams())):
+                parameter.array[...] = value.array
+        z0_iterator = iter(z0s.astype(dtype))
+        networks[0].draw_z0 = lambda n: next(z0_iterator)
+        optimizers = {name: rmsprop(5e-5).setup(network) for name, network in zip(("gen", "dis"), networks)}
+        videos = list(batch.astype(dtype))
+        iterator = chainer.iterators.SerialIterator(videos, len(videos), shuffle=False)
+        updater = WGANUpdater(iterator, optimizers, clipping)
+        for _ in range(n_iterations):
+            updater.update()
+        return np.concatenate([a.ravel() for network in networks for _, a in sorted(arrays(network).items())])
+
+    def stock():
+        return stock_chainer.VideoGenerator(config), stock_chainer.VideoDiscriminator(config)
+
+    def ours():
+        return build_generator(config), build_discriminator(config)
+
+    start = np.concatenate([a.ravel() for network in initial for _, a in sorted(arrays(network).items())])
+    exact = run("float64", stock, stock_chainer.SVDClipping(), chainer.optimizers.RMSprop)
+    rounded = run("float32", stock, stock_chainer.SVDClipping(), chainer.optimizers.RMSprop)
+    found = run("float32", ours, SingularValueClipping(), RMSprop)
+    drift, distance = np.linalg.norm(rounded - exact), np.linalg.norm(exact - start)
+    assert drift < 0.2 * distance
+    assert np.linalg.norm(found - exact) < 1.5 * drift
+
+
 @pytest.mark.parametrize("variant", ["", "channels_last", "foreach"])
 def test_the_pytorch_peer_trains_to_the_same_parameters(variant, networks, trained, latent_variables, videos):
     torch = pytest.importorskip("torch")
     from peers.pytorch import TGAN, load_chainer, name_in_pytorch
 
-    tgan = TGAN(TINY.replace(learning_rate=LEARNING_RATE), variant=variant)
+    tgan = TGAN(TINY.replace(learning_rate=LEARNING_RATE), variants=[variant])
     peers = tgan.generator, tgan.discriminator
     for peer, network in zip(peers, networks):
         load_chainer(peer.double(), network)

@@ -98,6 +98,22 @@ def test_blocks_cover_every_output_once(monkeypatch):
         chainer.testing.assert_allclose(deconvolution_nd(gy, W, None, 2, 1).array, whole[1])
 
 
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_large_products_are_shared_by_threads(threads, monkeypatch):
+    x, W, gy = _draw((2, 8, 6, 9, 8)), _draw((6, 8, 4, 4, 4)), _draw((2, 6, 3, 4, 4))
+
+    def compute():
+        inputs = [chainer.Variable(a) for a in (x, W)]
+        y = convolution_nd(*inputs, None, 2, 1)
+        return [y, *chainer.grad([y], inputs, [chainer.Variable(gy)])]
+
+    small = compute()
+    monkeypatch.setattr(module, "_LARGE", 1)
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    for large, expected in zip(compute(), small):
+        chainer.testing.assert_allclose(large.array, expected.array)
+
+
 def test_results_are_the_same_bit_for_bit_from_run_to_run():
     x, W = _draw((2, 8, 16, 16, 16)), _draw((16, 8, 4, 4, 4))
     ys = [convolution_nd(x, W, stride=2, pad=1).array for _ in range(3)]

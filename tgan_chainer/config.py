@@ -48,6 +48,13 @@ class Config:
     simultaneous: bool = _setting(False, "one forward pass for both updates, as in the authors' own runs")
 
     learning_rate: float = _setting(5e-5, "of RMSprop", 0)
+    tf32: bool = _setting(False, "whether a GPU may round factors to TF32: faster, less exact")
+    pytorch_kernels: str = _setting(
+        "auto",
+        "whose convolutions to use: auto, PyTorch's (cuDNN) on a GPU where it is installed; on, on a CPU as "
+        "well; off, our own",
+        choices=("auto", "on", "off"),
+    )
     batch_size: int = _setting(32, "videos per batch", 2)  # batch normalization needs two
     iterations: int = _setting(100_000, "when to stop", 1)
     seed: int = _setting(0, "of initial weights, latent variables and data order", 0, 2**32 - 1)

@@ -25,11 +25,17 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 def prepare_process():
     """Settings for the whole process that training on a CPU gains from.
 
-    - Matrix products take one thread, also those outside of :func:`for_each`.
-    - glibc keeps freed arrays, of all threads, for the next ones, instead of handing them back to the
-      operating system, which would have to clear every page anew.
+    Matrix products take one thread, also those outside of :func:`for_each`, and :func:`keep_freed_memory`.
     """
     _controller().limit(limits=1, user_api="blas")
+    keep_freed_memory()
+
+
+def keep_freed_memory():
+    """Let glibc keep freed arrays, of all threads, for the next ones.
+
+    By default it hands large ones back to the operating system, which has to clear every page anew.
+    """
     with contextlib.suppress(OSError, AttributeError, TypeError):  # not glibc
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_ARENA_MAX, 1)

@@ -103,7 +103,7 @@ def load_generator(source, gpu=-1):
     Args:
         source (str): A results folder (its newest generator is taken), a ``generator_iter_N.npz`` or a
             ``snapshot_iter_N.npz``.
-        gpu (int): Number of the GPU to put it on; -1 for the CPU.
+        gpu (int): Number of the GPU to put it on; -1 for the CPU, None for a GPU if there is one.
 
     Returns:
         VideoGenerator: With the attributes ``config`` (Config) and ``iteration`` (int) added.

@@ -18,7 +18,7 @@ from tgan_chainer.config import Config
 from tgan_chainer.devices import get_device
 from tgan_chainer.models import build_discriminator, build_generator
 from tgan_chainer.optimizers import RMSprop
-from tgan_chainer.parallel import prepare_process
+from tgan_chainer.parallel import keep_freed_memory, prepare_process
 from tgan_chainer.updaters import WGANUpdater
 
 import chainer
@@ -35,10 +35,13 @@ def main():
 
 
 def build_contender(name, config, gpu):
-    """Return the contender called ``ours``, ``stock``, ``pytorch`` or ``pytorch:VARIANT``."""
+    """Return the contender called ``ours``, ``stock`` or ``pytorch``, with ``:VARIANT`` or without."""
     kind, _, variant = name.partition(":")
     if kind == "pytorch":
         return PyTorchContender(config, gpu, variant)
+    if "aten" in variant or "tf32" in variant:
+        kernels = "off" if "no_aten" in variant else "on"
+        config = config.replace(pytorch_kernels=kernels, tf32="tf32" in variant)
     return ChainerContender(config, gpu, stock=kind == "stock")
 
 
@@ -102,7 +105,7 @@ class ChainerContender(Contender):
     """Our updater, with our links and clipping or with stock ones. Its attribute ``updater`` is that."""
 
     def __init__(self, config, gpu, stock):
-        self.device = get_device(gpu)
+        self.device = get_device(gpu, config.tf32, config.pytorch_kernels)
         self.on_gpu = gpu >= 0
         np.random.seed(config.seed)
         rmsprop = chainer.optimizers.RMSprop if stock else RMSprop
@@ -175,11 +178,14 @@ class PyTorchContender(Contender):
         from peers.pytorch import TGAN
 
         self.torch, self.on_gpu = torch, gpu >= 0
+        variants = variant.split("+") if variant else []
+        if "keep_memory" in variants:
+            keep_freed_memory()
         device = torch.device(f"cuda:{gpu}" if self.on_gpu else "cpu")
         if self.on_gpu:
             torch.cuda.set_device(device)
         torch.manual_seed(config.seed)
-        self.tgan = TGAN(config, device, variant)
+        self.tgan = TGAN(config, device, variants)
         x = torch.from_numpy(random_videos(config))
         self.x = x.to(device, memory_format=self.tgan.video_format)
         self.n_clip, self.iteration = config.n_clip, 0

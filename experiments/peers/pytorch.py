@@ -108,26 +108,26 @@ class TGAN:
     Args:
         config (Config): Complete.
         device (torch.device or str): Where to.
-        variant (str): "", or what to do otherwise than by default: "channels_last" (memory format),
+        variants (collection of str): What to do otherwise than by default: "channels_last" (memory format),
             "foreach" (optimizer), "cudnn.benchmark" (search for the fastest convolution algorithms),
             "float32" (no TF32 on a GPU), "compile" (torch.compile).
     """
 
-    def __init__(self, config, device="cpu", variant=""):
+    def __init__(self, config, device="cpu", variants=()):
         self.device, self.k0 = device, config.k0
         self.generator = VideoGenerator(config).to(device)
         self.discriminator = VideoDiscriminator(config).to(device)
         _initialize(self.generator, self.discriminator)
 
-        torch.backends.cudnn.benchmark = variant == "cudnn.benchmark"
-        if variant == "float32":
+        torch.backends.cudnn.benchmark = "cudnn.benchmark" in variants
+        if "float32" in variants:
             torch.backends.cudnn.allow_tf32 = False
         self.video_format = torch.contiguous_format
-        if variant == "channels_last":
+        if "channels_last" in variants:
             self.video_format = torch.channels_last_3d
             self.generator.to(memory_format=torch.channels_last)
             self.discriminator.to(memory_format=torch.channels_last_3d)
-        if variant == "compile":
+        if "compile" in variants:
             self.generator.compile()
             self.discriminator.compile()
         self.optimizers = [
@@ -136,7 +136,7 @@ class TGAN:
                 config.learning_rate,
                 alpha=0.99,
                 eps=1e-8,
-                foreach=True if variant == "foreach" else None,
+                foreach=True if "foreach" in variants else None,
             )
             for network in (self.generator, self.discriminator)
         ]

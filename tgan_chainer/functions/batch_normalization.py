@@ -7,7 +7,7 @@ instead of up to 0.7. Results lie in memory as those of :mod:`tgan_chainer.funct
 
 import numpy as np
 
-from tgan_chainer.functions.convolution_nd import has_cudnn
+from tgan_chainer.functions.convolution_nd import is_batch_first
 from tgan_chainer.parallel import chunks, for_each
 
 import chainer
@@ -44,7 +44,7 @@ def batch_normalization(
     Raises:
         chainer.utils.type_check.InvalidType: Shapes or dtypes do not fit.
     """
-    if has_cudnn(x):
+    if is_batch_first(x):
         beta = backend.get_array_module(x).zeros(len(gamma), x.dtype) if beta is None else beta
         y = F.batch_normalization(
             x, gamma, beta, eps=eps, running_mean=running_mean, running_var=running_var, decay=decay

@@ -17,6 +17,7 @@ import math
 
 import numpy as np
 
+from tgan_chainer.functions import aten
 from tgan_chainer.functions.minimal_filtering import MinimalFiltering
 from tgan_chainer.parallel import chunks, for_each, scratch
 
@@ -30,10 +31,12 @@ from chainer.utils import conv, conv_nd, type_check
 _SMALL_PRODUCT = 10**6
 # Large matrices need this many columns for full speed.
 _MIN_COLUMNS = 512
+# From so many channels on both sides minimal filtering pays.
+_MIN_CHANNELS = 32
 # Products of fewer operations than these are done on one thread.
 _LARGE = 1 << 29
 # Elements of the columns that are gathered at a time: 256 kB in float32, so that they stay in the cache. For
-# several threads 1 MB, so that they do not wait for Python's lock; on a GPU, where only memory limits it, 256 MB.
+# several threads 1 MB, so that they do not wait for Python's lock; on a GPU 256 MB, to bound its memory.
 _BLOCK = 1 << 16
 _LARGE_BLOCK = 1 << 18
 _GPU_BLOCK = 1 << 26
@@ -91,6 +94,11 @@ def deconvolution_nd(x, W, b=None, stride=1, pad=0, outsize=None):
 def has_cudnn(x):
     """Say whether x is on a GPU and Chainer computes there with cuDNN, which then is the fastest way."""
     return backend.get_array_module(x) is not np and chainer.should_use_cudnn(">=auto")
+
+
+def is_batch_first(x):
+    """Say whether x is on a GPU for whose convolutions arrays should lie in memory as (N, C, *axes)."""
+    return has_cudnn(x) or (backend.get_array_module(x) is not np and aten.lends(x))
 
 
 class _Convolution(chainer.FunctionNode):
@@ -206,7 +214,7 @@ class _Grid:
     def __init__(self, kernel, stride, pad, large, small):
         # Taps that see nothing but padding are left out: half of the kernel where an axis of two elements
         # becomes one, as in the last convolution of the discriminator.
-        self.whole_kernel = kernel
+        self.whole_kernel, self.whole_pad = kernel, pad
         first = tuple(max(0, p - s * (o - 1)) for p, s, o in zip(pad, stride, small))
         last = tuple(min(k, d + p) for k, p, d in zip(kernel, pad, large))
         self.used = tuple(map(slice, first, last))
@@ -274,13 +282,15 @@ class _Grid:
             isinstance(x, np.ndarray)
             and all(t == 2 for t in self.taps)
             and all(o % 2 == 0 for o in self.small)
-            and min(W_shape[:2]) >= 32
+            and min(W_shape[:2]) >= _MIN_CHANNELS
             and math.prod(self.small) * len(x) >= 256 << len(self.small)
         ):
             return MinimalFiltering(self.kernel, self.stride, self.pad, self.large, self.small)
 
 
 def _convolve(x, W, b, grid):
+    if aten.lends(x):
+        return aten.convolve(x, W, b, grid)
     if fast := grid.minimal_filtering(x, W.shape):
         y = fast.convolve(_batch_last(x), grid.used_kernel(W))
         if b is not None:
@@ -306,6 +316,8 @@ def _convolve(x, W, b, grid):
 
 
 def _weight_gradient(x, gy, grid):
+    if aten.lends(x):
+        return aten.weight_gradient(x, gy, grid)
     W_shape = (gy.shape[1], x.shape[1], *grid.kernel)
     gy = _batch_last(gy)
     if fast := grid.minimal_filtering(x, W_shape):
@@ -339,6 +351,8 @@ def _weight_gradient(x, gy, grid):
 
 
 def _deconvolve(x, W, b, grid):
+    if aten.lends(x):
+        return aten.deconvolve(x, W, b, grid)
     if fast := grid.minimal_filtering(x, W.shape):
         y = fast.deconvolve(_batch_last(x), grid.used_kernel(W))
     else:
@@ -434,7 +448,7 @@ def _windows(x, grid, is_large):
 
 
 def _products(array, block, axis):
-    """View a block of an array (..., *small, N) with ``axis``, or a new one, as the first: one for each product."""
+    """View a block of an array (..., *small, N) with ``axis``, or a new one, as the first."""
     part = array[(..., *block, slice(None))]
     return part[None] if axis is None else np.moveaxis(part, axis - len(block) - 1, 0)
 

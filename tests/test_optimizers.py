@@ -1,0 +1,36 @@
+"""Our RMSprop is Chainer's, bit for bit."""
+
+import numpy as np
+import pytest
+
+from tgan_chainer.optimizers import RMSprop
+
+import chainer
+import chainer.links as L
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [3, 1500])  # the latter in tiles, by several threads
+def test_five_steps_are_those_of_chainer(size, dtype, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    random_state = np.random.RandomState(0)
+    with chainer.using_config("dtype", np.dtype(dtype)):
+        ours = L.Linear(size, size)
+    theirs = ours.copy("copy")
+    optimizers = [
+        RMSprop(1e-3, 0.9, 1e-6).setup(ours),
+        chainer.optimizers.RMSprop(1e-3, 0.9, 1e-6).setup(theirs),
+    ]
+    for _ in range(5):
+        g = random_state.randn(size, size).astype(dtype).T
+        for link, optimizer in zip((ours, theirs), optimizers):
+            link.W.grad = g  # not contiguous
+            link.b.grad = None
+            optimizer.update()
+    np.testing.assert_array_equal(ours.W.array, theirs.W.array)
+    np.testing.assert_array_equal(ours.b.array, theirs.b.array)
+
+
+def test_the_defaults_are_the_papers():
+    optimizer = RMSprop()
+    assert (optimizer.lr, optimizer.alpha, optimizer.eps) == (5e-5, 0.99, 1e-8)

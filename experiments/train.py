@@ -28,10 +28,11 @@ from tgan_chainer.datasets import RandomWindows, VideoDataset
 from tgan_chainer.devices import get_device
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.files import TEMPORARY_PREFIX
+from tgan_chainer.losses import LOSSES
 from tgan_chainer.models import build_discriminator, build_generator
-from tgan_chainer.optimizers import RMSprop
+from tgan_chainer.optimizers import build_optimizer
 from tgan_chainer.triggers import IterationsOrSignal
-from tgan_chainer.updaters import WGANUpdater
+from tgan_chainer.updaters import GANUpdater
 
 import chainer
 
@@ -48,26 +49,29 @@ def main(argv=None):
         print("On a CPU this takes weeks; --config experiments/configs/tgan_moving_mnist_cpu.yaml does not.")
 
     # The data (Section 6.1): 16 successive frames from a random place of each clip.
-    dataset = VideoDataset(config.data, config.n_frames)
+    dataset = VideoDataset(config.data, config.n_frames, with_labels=config.model == "conditional_tgan")
     config = complete(config, dataset)
     iterator = chainer.iterators.MultithreadIterator(  # a thread loads the next batch meanwhile
         dataset, config.batch_size, n_threads=1, order_sampler=RandomWindows(dataset, config.seed)
     )
 
-    # The networks (Table 1, Fig. 1).
+    # The networks (Table 1, Fig. 1, Sections 5.2 and 6.3).
     snapshots.seed_everything(device, config.seed)
     generator, discriminator = build_generator(config), build_discriminator(config)
+    if dataset.with_labels:
+        generator.label_prior = np.bincount(dataset.labels, minlength=config.n_classes) / dataset.n_clips
     optimizers = {}
     for name, network in ("gen", generator), ("dis", discriminator):
         network.to_device(device)
-        optimizers[name] = RMSprop(config.learning_rate).setup(network)
+        optimizers[name] = build_optimizer(config).setup(network)
 
     # Algorithm 1.
     clipping = {"svc": SingularValueClipping(), "weight": WeightClipping(config.c), "none": None}
-    updater = WGANUpdater(
+    updater = GANUpdater(
         iterator,
         optimizers,
         clipping=clipping[config.clipping],
+        loss=LOSSES[config.loss](),
         n_dis=config.n_dis,
         n_clip=config.n_clip,
         simultaneous=config.simultaneous,
@@ -168,7 +172,13 @@ def complete(config, dataset):
         wanted = getattr(config, key)
         if wanted not in (None, actual):
             raise InputError(f"{key} is {wanted}, but {config.data} has {actual}")
-    return config.replace(channels=dataset.channels, image_size=dataset.height)
+    config = config.replace(channels=dataset.channels, image_size=dataset.height)
+    if not dataset.with_labels:
+        return config
+    n_classes = len(dataset.label_names or range(dataset.labels.max() + 1))
+    if config.n_classes not in (None, n_classes):
+        raise InputError(f"n_classes is {config.n_classes}, but {config.data} has {n_classes}")
+    return config.replace(n_classes=n_classes)
 
 
 def how_to_go_on(args, out):

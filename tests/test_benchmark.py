@@ -14,7 +14,7 @@ from tgan_chainer.config import Config
 from tgan_chainer.errors import InputError
 from tgan_chainer.models import build_discriminator, build_generator
 from tgan_chainer.optimizers import RMSprop
-from tgan_chainer.updaters import WGANUpdater
+from tgan_chainer.updaters import GANUpdater
 
 import chainer
 
@@ -66,7 +66,7 @@ def train(generator, discriminator, clipping, latent_variables, videos):
         for name, network in (("gen", generator), ("dis", discriminator))
     }
     iterator = chainer.iterators.SerialIterator(list(videos), len(videos), shuffle=False)
-    updater = WGANUpdater(iterator, optimizers, clipping, n_clip=2)
+    updater = GANUpdater(iterator, optimizers, clipping, n_clip=2)
     for _ in range(N_ITERATIONS):
         updater.update()
 
@@ -118,7 +118,7 @@ def test_50_iterations_stay_within_rounding_of_those_of_the_stock_peer(monkeypat
         optimizers = {name: rmsprop(5e-5).setup(network) for name, network in zip(("gen", "dis"), networks)}
         videos = list(batch.astype(dtype))
         iterator = chainer.iterators.SerialIterator(videos, len(videos), shuffle=False)
-        updater = WGANUpdater(iterator, optimizers, clipping)
+        updater = GANUpdater(iterator, optimizers, clipping)
         for _ in range(n_iterations):
             updater.update()
         return np.concatenate([a.ravel() for network in networks for _, a in sorted(arrays(network).items())])

@@ -1,7 +1,7 @@
 """What keeps the discriminator Lipschitz continuous: the last line of Algorithm 1 and its alternatives.
 
 A clipping is a callable that changes the parameters of a link in place. Its attribute ``after`` says when
-:class:`~tgan_chainer.updaters.WGANUpdater` calls it: ``"iteration"``, every n_clip-th iteration as in
+:class:`~tgan_chainer.updaters.GANUpdater` calls it: ``"iteration"``, every n_clip-th iteration as in
 Algorithm 1, or ``"update"``, after every update of the discriminator as in the original WGAN.
 """
 

@@ -14,8 +14,9 @@ from tgan_chainer.errors import InputError
 from tgan_chainer.files import atomic_path
 
 
-def _setting(default, help, minimum=None, maximum=None, multiple_of=1, choices=None):
+def _setting(default, help, minimum=None, maximum=None, multiple_of=1, choices=None, inclusive=False):
     limits = {"minimum": minimum, "maximum": maximum, "multiple_of": multiple_of, "choices": choices}
+    limits["inclusive"] = inclusive
     return dataclasses.field(default=default, metadata={"help": help, **limits})
 
 
@@ -30,24 +31,38 @@ class Config:
     description: str = _setting("", "what this run reproduces; printed first")
     data: str = _setting("data/moving_mnist.h5", "the data set, an HDF5 video file made by datasets/*.py")
 
+    model: str = _setting(
+        "tgan",
+        "tgan; conditional_tgan (5.2); 3d, the 3D model (6.3 (i)); video_gan, Vondrick's (6.3 (ii))",
+        choices=("tgan", "conditional_tgan", "3d", "video_gan"),
+    )
     k0: int = _setting(100, "K0, the size of z0", 1)
     k1: int = _setting(100, "K1, the size of each z1", 1)
     n_frames: int = _setting(16, "T, frames of a video, a power of two times 16", 16)
     channels: int | None = _setting(None, "1 or 3; left out, as in the data set", 1)
     image_size: int | None = _setting(None, "pixels; left out, as in the data set", 16)
+    n_classes: int | None = _setting(None, "labels of conditional_tgan; left out, as in the data set", 1)
     temporal_width: int = _setting(512, "channels after G0's first layer (Table 1)", 4, multiple_of=4)
     image_width: int = _setting(256, "maps of G1's linear layers (Table 1)", 8, multiple_of=8)
     discriminator_width: int = _setting(64, "channels after D's first convolution (Fig. 1)", 1)
+    video_width: int = _setting(512, "maps after the first layer of 3d and video_gan", 8, multiple_of=8)
     use_z0: bool = _setting(True, "whether G1 sees z0 (false: the row TGAN (G1(z1)) of Table 3)")
     use_beta: bool = _setting(True, "whether batch normalization has a shift")
+    use_gamma: bool = _setting(
+        True, "whether batch normalization in D has a scale (with loss: gan it had none)"
+    )
+    noise: float = _setting(0.0, "deviation of the noise in D (0.2 with loss: gan)", 0, inclusive=True)
+    mask_penalty: float = _setting(0.1, "weight of the L1 penalty on video_gan's mask", 0, inclusive=True)
 
+    loss: str = _setting("wgan", "wgan (Eq. 2), or gan, the normal one (Eq. 1)", choices=("wgan", "gan"))
     clipping: str = _setting("svc", "how D is kept Lipschitz", choices=("svc", "weight", "none"))
     c: float = _setting(0.01, "with clipping: weight, the largest weight of D", 0)
     n_clip: int = _setting(5, "with clipping: svc, its interval in iterations", 1)
     n_dis: int = _setting(1, "n_D, updates of D per iteration", 1)
     simultaneous: bool = _setting(False, "one forward pass for both updates, as in the authors' own runs")
 
-    learning_rate: float = _setting(5e-5, "of RMSprop", 0)
+    optimizer: str = _setting("rmsprop", "or adam, with beta1 0.5, as Video GAN", choices=("rmsprop", "adam"))
+    learning_rate: float = _setting(5e-5, "of the optimizer", 0)
     tf32: bool = _setting(False, "whether a GPU may round factors to TF32: faster, less exact")
     pytorch_kernels: str = _setting(
         "auto",
@@ -168,7 +183,7 @@ def _checked(field, value):
     if expected is float and not math.isfinite(value):
         raise InputError(f"{field.name} must be a finite number, not {value}")
     if wanted["minimum"] is not None:
-        exclusive = expected is float  # a rate or limit of zero makes no sense
+        exclusive = expected is float and not wanted["inclusive"]  # a rate or limit of zero makes no sense
         if value < wanted["minimum"] or (exclusive and value == wanted["minimum"]):
             bound = "more than" if exclusive else "at least"
             raise InputError(f"{field.name} must be {bound} {wanted['minimum']}, not {value}")

@@ -1,4 +1,4 @@
-"""RMSprop in one pass over memory."""
+"""The optimizers: RMSprop in one pass over memory, and Chainer's Adam."""
 
 import numpy as np
 
@@ -11,6 +11,13 @@ from chainer.optimizers.rmsprop import RMSpropRule
 _TILE = 1 << 16
 # So many tiles are worth several threads.
 _MIN_TILES = 16
+
+
+def build_optimizer(config):
+    """Return the optimizer of a configuration, to be set up with a network."""
+    if config.optimizer == "adam":
+        return chainer.optimizers.Adam(config.learning_rate, beta1=0.5)
+    return RMSprop(config.learning_rate)
 
 
 class RMSprop(chainer.optimizers.RMSprop):

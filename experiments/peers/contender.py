@@ -19,7 +19,7 @@ from tgan_chainer.devices import get_device
 from tgan_chainer.models import build_discriminator, build_generator
 from tgan_chainer.optimizers import RMSprop
 from tgan_chainer.parallel import keep_freed_memory, prepare_process
-from tgan_chainer.updaters import WGANUpdater
+from tgan_chainer.updaters import GANUpdater
 
 import chainer
 from chainer.backends import cuda
@@ -122,7 +122,7 @@ class ChainerContender(Contender):
             network.to_device(self.device)
             optimizers[name] = rmsprop(config.learning_rate).setup(network)
         self._phases = _Phases(self.mark, optimizers)
-        self.updater = WGANUpdater(
+        self.updater = GANUpdater(
             _SameBatch(self.device.send(random_videos(config))),
             optimizers,
             clipping=_MarkedClipping(clipping, self.mark),

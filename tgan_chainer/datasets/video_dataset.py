@@ -52,6 +52,7 @@ class VideoDataset(chainer.dataset.DatasetMixin):
     Args:
         path (str or os.PathLike): A file as :func:`write_videos` makes it.
         n_frames (int): Frames in a window, T.
+        with_labels (bool): Whether an example is a pair of the video and its class, a NumPy int32.
 
     Attributes:
         path (str): Absolute path of the file.
@@ -65,20 +66,23 @@ class VideoDataset(chainer.dataset.DatasetMixin):
         source (str): Where the videos came from.
 
     Raises:
-        InputError: The file is missing, damaged or laid out differently, or no clip is long enough.
+        InputError: The file is missing, damaged or laid out differently, no clip is long enough, or there are
+            no labels where they should be.
     """
 
-    def __init__(self, path, n_frames=16):
+    def __init__(self, path, n_frames=16, with_labels=False):
         if n_frames < 1:
             raise InputError(f"n_frames is {n_frames}; expected at least 1")
         self.path = os.path.abspath(path)
-        self.n_frames = n_frames
+        self.n_frames, self.with_labels = n_frames, with_labels
         self._opened = None
         with _open(self.path) as file:
             offsets, labels, self.label_names = _read_layout(file, self.path)
             _, self.height, self.width, self.channels = file["frames"].shape
             self.source = str(file.attrs.get("source", "unknown"))
 
+        if with_labels and labels is None:
+            raise InputError(f"{self.path} has no /labels, which a conditional model needs")
         lengths = np.diff(offsets)
         long_enough = lengths >= n_frames
         self.n_clips = int(long_enough.sum())
@@ -129,7 +133,7 @@ class VideoDataset(chainer.dataset.DatasetMixin):
         video = frames.transpose(3, 0, 1, 2).astype(np.float32, order="C")
         video -= 128
         video /= 128
-        return video
+        return (video, np.int32(self.labels[clip])) if self.with_labels else video
 
     def _frames(self):
         # A forked worker inherits the open file of its parent, and HDF5 is not made for that: it closes its

@@ -1,6 +1,17 @@
+from tgan_chainer.links.generator import Generator
 from tgan_chainer.links.image_generator import ImageGenerator
 from tgan_chainer.links.temporal_generator import TemporalGenerator
 from tgan_chainer.links.video_discriminator import VideoDiscriminator
+from tgan_chainer.links.video_gan_generator import VideoGANGenerator
 from tgan_chainer.links.video_generator import VideoGenerator
+from tgan_chainer.links.video_generator_3d import VideoGenerator3D
 
-__all__ = ["ImageGenerator", "TemporalGenerator", "VideoDiscriminator", "VideoGenerator"]
+__all__ = [
+    "Generator",
+    "ImageGenerator",
+    "TemporalGenerator",
+    "VideoDiscriminator",
+    "VideoGANGenerator",
+    "VideoGenerator",
+    "VideoGenerator3D",
+]

@@ -7,16 +7,18 @@ import chainer.links as L
 class BatchNormalization(L.BatchNormalization):
     """:class:`chainer.links.BatchNormalization` and the (leaky) ReLU after it, computed in one function.
 
-    Parameters and persistent values, their names, shapes and initialization are the parent's. Of its other
-    arguments only ``use_beta`` is there: γ always is, and decay (0.9) and eps (2e-5) are its defaults.
+    Parameters and persistent values, their names, shapes and initialization are the parent's; decay (0.9)
+    and eps (2e-5) are its defaults.
 
     Args:
         size (int): Number of channels or units.
         use_beta (bool): Whether there is a shift β.
+        use_gamma (bool): Whether there is a scale γ.
+        initial_gamma: Its initial value; 1 if None.
     """
 
-    def __init__(self, size, use_beta=True):
-        super().__init__(size, use_beta=use_beta)
+    def __init__(self, size, use_beta=True, use_gamma=True, initial_gamma=None):
+        super().__init__(size, use_beta=use_beta, use_gamma=use_gamma, initial_gamma=initial_gamma)
 
     def forward(self, x, slope=1.0):
         """Normalize, then apply leaky ReLU.
@@ -28,7 +30,8 @@ class BatchNormalization(L.BatchNormalization):
         Returns:
             ~chainer.Variable: float32 (N, C, ...).
         """
+        gamma = self.xp.ones_like(self.avg_var) if self.gamma is None else self.gamma
         statistics = self.avg_mean, self.avg_var
         if chainer.config.train:
-            return batch_normalization(x, self.gamma, self.beta, slope, self.eps, *statistics, self.decay)
-        return fixed_batch_normalization(x, self.gamma, self.beta, *statistics, slope, self.eps)
+            return batch_normalization(x, gamma, self.beta, slope, self.eps, *statistics, self.decay)
+        return fixed_batch_normalization(x, gamma, self.beta, *statistics, slope, self.eps)

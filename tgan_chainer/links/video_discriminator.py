@@ -1,9 +1,12 @@
 from tgan_chainer.checks import check_multiple, check_positive_int, check_shape
+from tgan_chainer.errors import InputError
 from tgan_chainer.functions.batch_normalization import leaky_relu
 from tgan_chainer.links.batch_normalization import BatchNormalization
 from tgan_chainer.links.convolution_nd import ConvolutionND
+from tgan_chainer.links.generator import one_hot
 
 import chainer
+import chainer.functions as F
 import chainer.links as L
 
 
@@ -24,41 +27,80 @@ class VideoDiscriminator(chainer.Chain):
         image_size (int): H = W in pixels, a multiple of 16.
         width (int): Channels after the first convolution; each further one doubles them.
         use_beta (bool): Whether batch normalization has a shift β.
+        use_gamma (bool): Whether batch normalization has a scale γ. For the normal GAN it has none (Section
+            6.3).
+        noise (float): Standard deviation σ of the Gaussian noise that training adds to the video and to the
+            output of every layer but the last, before LeakyReLU; 0.2 for the normal GAN (Section 6.3).
+        n_classes (int): V, for the conditional TGAN (Section 5.2): the one-hot label is joined to the video's
+            channels as V constant ones. 0 for none.
 
     Raises:
         InputError: An argument is out of range.
     """
 
-    def __init__(self, channels=3, n_frames=16, image_size=64, width=64, use_beta=True):
+    def __init__(
+        self,
+        channels=3,
+        n_frames=16,
+        image_size=64,
+        width=64,
+        use_beta=True,
+        use_gamma=True,
+        noise=0.0,
+        n_classes=0,
+    ):
         super().__init__()
         check_positive_int(channels=channels, width=width)
         check_multiple(16, "four convolutions halve it", n_frames=n_frames, image_size=image_size)
         self.video_shape = (channels, n_frames, image_size, image_size)
+        self.noise, self.n_classes = noise, n_classes
 
         w = chainer.initializers.HeNormal()
+        scaling = {"use_beta": use_beta, "use_gamma": use_gamma}
         n_units = width * 8 * (n_frames // 16) * (image_size // 16) ** 2
         with self.init_scope():
-            self.conv1 = ConvolutionND(3, channels, width, 4, 2, 1, initialW=w)
+            self.conv1 = ConvolutionND(3, channels + n_classes, width, 4, 2, 1, initialW=w)
             self.conv2 = ConvolutionND(3, width, width * 2, 4, 2, 1, nobias=True, initialW=w)
-            self.bn2 = BatchNormalization(width * 2, use_beta=use_beta)
+            self.bn2 = BatchNormalization(width * 2, **scaling)
             self.conv3 = ConvolutionND(3, width * 2, width * 4, 4, 2, 1, nobias=True, initialW=w)
-            self.bn3 = BatchNormalization(width * 4, use_beta=use_beta)
+            self.bn3 = BatchNormalization(width * 4, **scaling)
             self.conv4 = ConvolutionND(3, width * 4, width * 8, 4, 2, 1, nobias=True, initialW=w)
-            self.bn4 = BatchNormalization(width * 8, use_beta=use_beta)
+            self.bn4 = BatchNormalization(width * 8, **scaling)
             self.linear5 = L.Linear(n_units, 1, initialW=w)
 
-    def forward(self, x):
+    def forward(self, x, labels=None):
         """Score videos.
 
         Args:
             x: float32 (N, C, T, H, W) in [-1, 1].
+            labels: int (N,) in 0 ... V - 1, of a conditional discriminator.
 
         Returns:
             ~chainer.Variable: Scores, float32 (N, 1).
         """
         check_shape("x", x, ("N", *self.video_shape))
-        h = leaky_relu(self.conv1(x), slope=0.2)
-        h = self.bn2(self.conv2(h), slope=0.2)
-        h = self.bn3(self.conv3(h), slope=0.2)
-        h = self.bn4(self.conv4(h), slope=0.2)
+        if bool(self.n_classes) != (labels is not None):
+            raise InputError(
+                f"labels must {'not be None' if self.n_classes else 'be None'}: n_classes is {self.n_classes}"
+            )
+        if labels is not None:
+            voxel = one_hot(labels, self.n_classes)[:, :, None, None, None]
+            x = F.concat([x, self.xp.broadcast_to(voxel, (*voxel.shape[:2], *x.shape[2:]))])
+        if self.noise and chainer.config.train:
+            x = self._add_noise(x)
+        h = self._activate(self.conv1(x))
+        h = self._activate(self.conv2(h), self.bn2)
+        h = self._activate(self.conv3(h), self.bn3)
+        h = self._activate(self.conv4(h), self.bn4)
         return self.linear5(h)
+
+    def _activate(self, h, normalize=None):
+        """Batch normalization, noise where there is any, and LeakyReLU."""
+        if not (self.noise and chainer.config.train):
+            return normalize(h, slope=0.2) if normalize else leaky_relu(h, slope=0.2)
+        return leaky_relu(self._add_noise(normalize(h) if normalize else h), slope=0.2)
+
+    def _add_noise(self, h):
+        noise = self.xp.random.standard_normal((*h.shape[1:], len(h))).astype(h.dtype)
+        noise *= self.noise
+        return h + self.xp.moveaxis(noise, -1, 0)  # in memory as the outputs of our layers

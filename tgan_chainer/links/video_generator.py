@@ -1,6 +1,6 @@
-import numpy as np
-
 from tgan_chainer.checks import check_positive_int, check_shape
+from tgan_chainer.errors import InputError
+from tgan_chainer.links.generator import Generator, one_hot
 from tgan_chainer.links.image_generator import ImageGenerator
 from tgan_chainer.links.temporal_generator import TemporalGenerator
 
@@ -8,10 +8,11 @@ import chainer
 import chainer.functions as F
 
 
-class VideoGenerator(chainer.Chain):
+class VideoGenerator(Generator):
     """G: z0 → the video [G1(z0, z1^1), ..., G1(z0, z1^T)] with [z1^1, ..., z1^T] = G0(z0).
 
-    Section 3.3 and the left half of Fig. 1.
+    Section 3.3 and the left half of Fig. 1. With ``n_classes`` it is that of the conditional TGAN (Section
+    5.2): [G1(z0, z1^1, v), ...] with G0(z0, v), where v is the label as a one-hot vector.
 
     Args:
         k0 (int): K0, the size of z0.
@@ -24,6 +25,7 @@ class VideoGenerator(chainer.Chain):
         start_length (int): See :class:`TemporalGenerator`.
         use_z0 (bool): False: G1 sees z1 alone, the row "TGAN (G1(z1))" of Table 3.
         use_beta (bool): Whether batch normalization has a shift β.
+        n_classes (int): V, the number of labels; 0 for none.
 
     Attributes:
         temporal_generator (TemporalGenerator): G0.
@@ -42,81 +44,120 @@ class VideoGenerator(chainer.Chain):
         start_length=1,
         use_z0=True,
         use_beta=True,
+        n_classes=0,
     ):
-        super().__init__()
+        super().__init__(k0, (channels, n_frames, image_size, image_size), n_classes)
         with self.init_scope():
             self.temporal_generator = TemporalGenerator(
-                k0, k1, n_frames, temporal_width, start_length, use_beta
+                k0 + n_classes, k1, n_frames, temporal_width, start_length, use_beta
             )
-            self.image_generator = ImageGenerator(k0, k1, channels, image_size, image_width, use_z0, use_beta)
-        self.k0, self.k1, self.n_frames = k0, k1, n_frames
-        self.video_shape = (channels, n_frames, image_size, image_size)
+            self.image_generator = ImageGenerator(
+                k0, k1, channels, image_size, image_width, use_z0, use_beta, n_classes
+            )
+        self.k1, self.n_frames = k1, n_frames
 
-    def draw_z0(self, n, random_state=None):
-        """Draw z0 ~ U(-1, 1) (Section 3.4).
-
-        The numbers always come from NumPy, also for a generator on a GPU: a seed then means the same
-        videos on every device, and a snapshot can hold the state of the random numbers (CuPy has no way
-        to read its own).
-
-        Args:
-            n (int): How many.
-            random_state (numpy.random.RandomState): Where from; NumPy's global one if None.
-
-        Returns:
-            array: float32 (n, K0) on the generator's device.
-        """
-        check_positive_int(n=n)
-        random_state = random_state or np.random
-        return self.device.send(random_state.uniform(-1, 1, (n, self.k0)).astype(np.float32))
-
-    def forward(self, z0):
+    def forward(self, z0, labels=None):
         """Generate videos.
 
         Args:
             z0: float32 (N, K0), uniform in [-1, 1].
+            labels: int (N,) in 0 ... V - 1, of a conditional generator.
 
         Returns:
             ~chainer.Variable: Videos, float32 (N, C, T, H, W) in [-1, 1].
         """
-        check_shape("z0", z0, ("N", self.k0))
-        return self.generate_frames(z0, self.temporal_generator(z0))
+        return self.generate_frames(z0, self.generate_trajectory(z0, labels), labels)
 
-    def generate_frames(self, z0, z1):
-        """Apply G1 to every frame of a trajectory, with the same z0 for all frames of a video.
+    def generate_trajectory(self, z0, labels=None):
+        """Apply G0.
+
+        Args:
+            z0, labels: As for :meth:`forward`.
+
+        Returns:
+            ~chainer.Variable: z1, float32 (N, T, K1) in [-1, 1].
+        """
+        check_shape("z0", z0, ("N", self.k0))
+        if bool(self.n_classes) != (labels is not None):
+            raise InputError(
+                f"labels must {'not be None' if self.n_classes else 'be None'}: n_classes is {self.n_classes}"
+            )
+        if labels is not None:
+            z0 = F.concat([z0, one_hot(labels, self.n_classes)])
+        return self.temporal_generator(z0)
+
+    def generate_frames(self, z0, z1, labels=None):
+        """Apply G1 to every frame of a trajectory, with the same z0 (and label) for all frames of a video.
 
         Args:
             z0: float32 (N, K0).
             z1: float32 (N, T, K1), for any number of frames T.
+            labels: int (N,), of a conditional generator.
 
         Returns:
             ~chainer.Variable: Videos, float32 (N, C, T, H, W) in [-1, 1].
         """
         check_shape("z1", z1, (len(z0), "T", self.k1))
         n, n_frames, _ = z1.shape
-        if self.image_generator.use_z0:
-            z0 = F.broadcast_to(F.expand_dims(z0, 1), (n, n_frames, self.k0))
-            z0 = F.reshape(z0, (n * n_frames, self.k0))
-        else:
-            z0 = None
-        frames = self.image_generator(F.reshape(z1, (n * n_frames, self.k1)), z0)
+
+        def for_each_frame(x):
+            x = F.broadcast_to(F.expand_dims(x, 1), (n, n_frames, x.shape[1]))
+            return F.reshape(x, (n * n_frames, x.shape[2]))
+
+        frames = self.image_generator(
+            F.reshape(z1, (n * n_frames, self.k1)),
+            for_each_frame(z0) if self.image_generator.use_z0 else None,
+            None if labels is None else for_each_frame(one_hot(labels, self.n_classes)),
+        )
         videos = F.reshape(frames, (n, n_frames, *frames.shape[1:]))
         return F.transpose(videos, (0, 2, 1, 3, 4))
 
-    def sample(self, n, seed=None, batch_size=16):
-        """Generate ``n`` videos in batches, without gradients, normalized by the running statistics.
+    def interpolate(self, z0, factor, labels=None):
+        """Generate intermediate frames (Section 5.1): G1 along the line between the z1 of neighbours.
 
         Args:
-            n (int): How many videos.
-            seed (int): Seed of the latent variables; None goes on with NumPy's global random numbers.
-            batch_size (int): Videos in memory at a time on the generator's device.
+            z0: float32 (N, K0).
+            factor (int): Steps from one generated frame to the next; 1 adds none.
+            labels: int (N,), of a conditional generator.
 
-        Yields:
-            numpy.ndarray: One video after another, float32 (C, T, H, W) in [-1, 1].
+        Returns:
+            ~chainer.Variable: Videos, float32 (N, C, (T - 1) factor + 1, H, W) in [-1, 1]; the first, and every
+            ``factor``-th after it, is a frame of :meth:`forward`.
         """
-        random_state = None if seed is None else np.random.RandomState(seed)
-        for start in range(0, n, batch_size):
-            z0 = self.draw_z0(min(batch_size, n - start), random_state)
-            with chainer.using_config("train", False), chainer.no_backprop_mode():
-                videos = self(z0)
-            yield from chainer.get_device("@numpy").send(videos.array)
+        check_positive_int(factor=factor)
+        z1 = self.generate_trajectory(z0, labels)
+        return self.generate_frames(z0, lengthen(z1, factor), labels)
+
+    def generate_between(self, z0_start, z0_end, n, labels=None):
+        """Generate n videos whose z0 lie on the line between two, both included.
+
+        Args:
+            z0_start, z0_end: float32 (K0,).
+            n (int): How many.
+            labels: int (n,), of a conditional generator.
+
+        Returns:
+            ~chainer.Variable: Videos, float32 (n, C, T, H, W) in [-1, 1].
+        """
+        check_positive_int(n=n)
+        share = self.xp.linspace(0, 1, n, dtype=z0_start.dtype)[:, None]
+        return self((1 - share) * z0_start + share * z0_end, labels)
+
+
+def lengthen(z1, factor):
+    """The bilinear filter after G0's last layer (Section 5.1).
+
+    Args:
+        z1: float (N, T, K1).
+        factor (int): At least 1.
+
+    Returns:
+        ~chainer.Variable: float (N, (T - 1) factor + 1, K1): z1 in steps of ``factor``, and linear between.
+    """
+    n, n_frames, k1 = z1.shape
+    xp = chainer.backend.get_array_module(z1)
+    share = xp.arange(factor, dtype=z1.dtype)[:, None] / factor
+    left, right = (F.expand_dims(z, 2) for z in (z1[:, :-1], z1[:, 1:]))
+    shape = (n, n_frames - 1, factor, k1)
+    steps = F.broadcast_to(left, shape) * (1 - share) + F.broadcast_to(right, shape) * share
+    return F.concat([F.reshape(steps, (n, (n_frames - 1) * factor, k1)), z1[:, -1:]], axis=1)

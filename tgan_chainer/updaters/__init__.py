@@ -1,3 +1,3 @@
-from tgan_chainer.updaters.wgan_updater import WGANUpdater
+from tgan_chainer.updaters.gan_updater import GANUpdater
 
-__all__ = ["WGANUpdater"]
+__all__ = ["GANUpdater"]

@@ -6,7 +6,7 @@ import pytest
 from tgan_chainer import VideoDiscriminator, VideoGenerator
 from tgan_chainer.clipping import SingularValueClipping, WeightClipping
 from tgan_chainer.errors import InputError, NonFiniteError
-from tgan_chainer.updaters import WGANUpdater
+from tgan_chainer.updaters import GANUpdater
 
 import chainer
 import chainer.links as L
@@ -66,7 +66,7 @@ def make(n_iterations=20, data=None, z0s=None, log=None, **options):
             if log is not None:
                 optimizers[name].add_hook(log.hook(name))
     iterator = chainer.iterators.SerialIterator(list(data), 2, shuffle=False)
-    return WGANUpdater(iterator, optimizers, **options)
+    return GANUpdater(iterator, optimizers, **options)
 
 
 def rmsprop(theta, g, ms):
@@ -187,7 +187,7 @@ def test_no_gradient_is_computed_that_nobody_uses():
     networks = {"gen": ProductNetwork("gen", asked), "dis": ProductNetwork("dis", asked)}
     optimizers = {name: chainer.optimizers.RMSprop().setup(network) for name, network in networks.items()}
     iterator = chainer.iterators.SerialIterator(list(np.ones((4, 4), np.float32)), 2)
-    WGANUpdater(iterator, optimizers).update()
+    GANUpdater(iterator, optimizers).update()
     # The discriminator's step: its parameters (1), not its input (0), on real and on generated videos.
     assert asked[:2] == [("dis", (1,)), ("dis", (1,))]
     # The generator's step: the discriminator's input alone, then the generator's parameters alone.
@@ -239,7 +239,7 @@ def test_an_iteration_on_the_gpu_is_the_iteration_on_the_cpu():
             optimizers[key] = chainer.optimizers.RMSprop(1e-4).setup(network)
         data = list(np.random.uniform(-1, 1, (8, 1, 16, 32, 32)).astype(np.float32))
         iterator = chainer.iterators.SerialIterator(data, 4, shuffle=False)
-        updater = WGANUpdater(iterator, optimizers, SingularValueClipping(), device=device)
+        updater = GANUpdater(iterator, optimizers, SingularValueClipping(), device=device)
         reporter = chainer.Reporter()
         for key, network in networks.items():
             reporter.add_observer(key, network)

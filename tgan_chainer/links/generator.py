@@ -1,0 +1,110 @@
+import numpy as np
+
+from tgan_chainer.checks import check_positive_int
+from tgan_chainer.errors import InputError
+
+import chainer
+
+
+class Generator(chainer.Chain):
+    """What all generators share: they know how to draw their latent variables and how to sample.
+
+    A subclass calls the constructor and defines ``forward(z0)``, or, if it is conditional, ``forward(z0,
+    labels)``, which returns videos, float32 (N, C, T, H, W) in [-1, 1]. One whose training has a penalty also
+    defines ``forward_with_penalty``, which returns videos and penalty.
+
+    Args:
+        k0 (int): Size of z0.
+        video_shape (tuple of ints): (C, T, H, W).
+        n_classes (int): Number V of labels of a conditional generator; 0 for none.
+        latent (str): What z0 is drawn from: "uniform", U(-1, 1) (Section 3.4), or "normal", N(0, 1).
+
+    Attributes:
+        label_prior (float64 array (V,) or None): What labels are drawn from (persistent; uniform at first).
+    """
+
+    def __init__(self, k0, video_shape, n_classes=0, latent="uniform"):
+        super().__init__()
+        check_positive_int(k0=k0)
+        self.k0, self.video_shape, self.n_classes, self.latent = k0, video_shape, n_classes, latent
+        if n_classes:
+            self.add_persistent("label_prior", np.full(n_classes, 1 / n_classes))
+
+    def draw_z0(self, n, random_state=None):
+        """Draw latent variables.
+
+        The numbers always come from NumPy, also for a generator on a GPU: a seed then means the same
+        videos on every device, and a snapshot can hold the state of the random numbers (CuPy has no way
+        to read its own).
+
+        Args:
+            n (int): How many.
+            random_state (numpy.random.RandomState): Where from; NumPy's global one if None.
+
+        Returns:
+            array: float32 (n, K0) on the generator's device.
+        """
+        check_positive_int(n=n)
+        random_state = random_state or np.random
+        if self.latent == "uniform":
+            z0 = random_state.uniform(-1, 1, (n, self.k0))
+        else:
+            z0 = random_state.standard_normal((n, self.k0))
+        return self.device.send(z0.astype(np.float32))
+
+    def draw_labels(self, n, random_state=None):
+        """Draw labels from the prior, that is as often as in the training data (Section 6.5).
+
+        Returns:
+            array: int32 (n,) on the generator's device.
+        """
+        prior = chainer.get_device("@numpy").send(self.label_prior)
+        labels = (random_state or np.random).choice(self.n_classes, n, p=prior)
+        return self.device.send(labels.astype(np.int32))
+
+    def sample(self, n, seed=None, batch_size=16, labels=None):
+        """Generate ``n`` videos in batches, without gradients, normalized by the running statistics.
+
+        Args:
+            n (int): How many videos.
+            seed (int): Seed of the latent variables; None goes on with NumPy's global random numbers.
+            batch_size (int): Videos in memory at a time on the generator's device.
+            labels (sequence of n ints): Of a conditional generator; None draws them from the prior.
+
+        Yields:
+            numpy.ndarray: One video after another, float32 (C, T, H, W) in [-1, 1].
+
+        Raises:
+            InputError: Labels are given that the generator does not know, or not n of them.
+        """
+        random_state = None if seed is None else np.random.RandomState(seed)
+        if labels is not None:
+            labels = self._check_labels(labels, n)
+        for start in range(0, n, batch_size):
+            size = min(batch_size, n - start)
+            inputs = [self.draw_z0(size, random_state)]
+            if labels is not None:
+                inputs.append(self.device.send(labels[start : start + size]))
+            elif self.n_classes:
+                inputs.append(self.draw_labels(size, random_state))
+            with chainer.using_config("train", False), chainer.no_backprop_mode():
+                videos = self(*inputs)
+            yield from chainer.get_device("@numpy").send(videos.array)
+
+    def _check_labels(self, labels, n):
+        if not self.n_classes:
+            raise InputError("labels were given, but this generator is not conditional")
+        labels = np.asarray(labels)
+        if labels.shape != (n,) or labels.dtype.kind not in "iu":
+            raise InputError(f"labels must be {n} whole numbers, not {labels.dtype} {labels.shape}")
+        if len(labels) and not 0 <= labels.min() <= labels.max() < self.n_classes:
+            raise InputError(
+                f"labels must be in 0 ... {self.n_classes - 1}, not {labels.min()} ... {labels.max()}"
+            )
+        return labels.astype(np.int32)
+
+
+def one_hot(labels, n_classes):
+    """Turn labels, int (N,) in 0 ... V - 1, into float32 (N, V)."""
+    xp = chainer.backend.get_array_module(labels)
+    return (labels[:, None] == xp.arange(n_classes)).astype(np.float32)

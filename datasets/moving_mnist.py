@@ -16,6 +16,7 @@ examples:
   python datasets/moving_mnist.py --idx ~/mnist --seed 1 --out data/other_digits.h5
   python datasets/moving_mnist.py --official ~/Downloads/mnist_test_seq.npy
   python datasets/moving_mnist.py --clips 100 --out /tmp/small.h5      # to try things out
+  python datasets/moving_mnist.py --digits 1 --out data/moving_digit.h5   # labelled, for conditional models
 """
 
 import os
@@ -90,6 +91,7 @@ def draw(args):
         write_videos(
             args.out,
             source=f"Moving MNIST, drawn with {origin} by moving_mnist.py {options}",
+            label_names=[str(digit) for digit in range(10)] if args.digits == 1 else None,
             chunk_frames=min(args.frames, 32),
             seed=args.seed,
         ) as videos,
@@ -99,7 +101,9 @@ def draw(args):
             chosen = rng.randint(len(images), size=(min(BATCH, args.clips - start), args.digits))
             clips = render_moving_digits(images[chosen], rng, args.frames)
             for clip, digits in zip(clips, labels[chosen], strict=True):
-                videos.append(clip[..., None], digits=digits)
+                # A single digit is the clip's class, for conditional models.
+                label = {"labels": digits[0]} if args.digits == 1 else {}
+                videos.append(clip[..., None], digits=digits, **label)
                 bar.update()
     return args.clips
 

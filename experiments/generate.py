@@ -9,16 +9,23 @@ SOURCE is a results folder of train.py (its newest generator is taken) or one sn
   python experiments/generate.py results/tgan_moving_mnist --num 6 --out strips.png
   python experiments/generate.py results/tgan_moving_mnist --num 100 --each --out samples/video.gif
   python experiments/generate.py results/tgan_moving_mnist/generator_iter_5000.npz --num 10000 --out x.npy
+  python experiments/generate.py results/conditional_tgan_svc_ucf101 --label IceDancing 23 --num 8
+  python experiments/generate.py results/conditional_tgan_svc_ucf101 --label all --num 4
+
+A conditional generator draws labels as often as its training data had them, unless --label says which: then
+--num videos of each label make one row.
 """
 
 import os
 
+import numpy as np
 from tqdm import tqdm
 
 from tgan_chainer import load_generator, save_videos
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.cli import ArgumentParser, run_command
 from tgan_chainer.errors import InputError
+from tgan_chainer.labels import parse_labels
 from tgan_chainer.videos import check_suffix
 
 
@@ -37,16 +44,21 @@ def main(argv=None):
     generator = load_generator(args.source, args.gpu)
 
     options = {"columns": args.columns, "fps": args.fps, "scale": args.scale}
-    videos = generator.sample(args.num, args.seed, args.batch_size)
-    videos = tqdm(videos, total=args.num, unit="video", disable=None)
+    labels, num = None, args.num
+    if args.label:
+        labels = np.repeat(parse_labels(args.label, generator), args.num)
+        num = len(labels)
+        options["columns"] = args.columns or args.num
+    videos = generator.sample(num, args.seed, args.batch_size, labels)
+    videos = tqdm(videos, total=num, unit="video", disable=None)
     if args.each:
         stem = os.path.splitext(args.out)[0]
         for i, video in enumerate(videos):
             save_videos(f"{stem}_{i:05}{suffix}", [video], **options)
     else:
-        save_videos(args.out, videos, count=args.num, **options)
+        save_videos(args.out, videos, count=num, **options)
     where = f"{stem}_*{suffix}" if args.each else args.out
-    print(f"{args.num} videos of iteration {generator.iteration}, seed {args.seed}: {where}")
+    print(f"{num} videos of iteration {generator.iteration}, seed {args.seed}: {where}")
 
 
 def parse_arguments(argv):
@@ -56,6 +68,9 @@ def parse_arguments(argv):
     parser.add_argument("--num", type=int, metavar="N", default=16, help="how many videos (default 16)")
     parser.add_argument(
         "--seed", type=int, metavar="N", default=0, help="of the latent variables (default 0)"
+    )
+    parser.add_argument(
+        "--label", nargs="+", metavar="L", help="names or numbers of labels, or all (conditional models)"
     )
     parser.add_argument("--each", action="store_true", help="one file for each video: FILE_00000.gif, ...")
     parser.add_argument("--columns", type=int, metavar="N", help="videos in a row (default: a square grid)")

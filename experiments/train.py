@@ -58,6 +58,7 @@ def main(argv=None):
     # The networks (Table 1, Fig. 1, Sections 5.2 and 6.3).
     snapshots.seed_everything(device, config.seed)
     generator, discriminator = build_generator(config), build_discriminator(config)
+    generator.label_names = dataset.label_names
     if dataset.with_labels:
         generator.label_prior = np.bincount(dataset.labels, minlength=config.n_classes) / dataset.n_clips
     optimizers = {}

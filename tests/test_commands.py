@@ -34,9 +34,9 @@ TINY = (
 def data(tmp_path_factory):
     path = str(tmp_path_factory.mktemp("data") / "videos.h5")
     random_state = np.random.RandomState(0)
-    with write_videos(path, "random numbers", chunk_frames=20) as writer:
-        for _ in range(7):
-            writer.append(random_state.randint(0, 256, (20, 32, 32, 1)).astype(np.uint8))
+    with write_videos(path, "random numbers", ["run", "jump"], chunk_frames=20) as writer:
+        for i in range(7):
+            writer.append(random_state.randint(0, 256, (20, 32, 32, 1)).astype(np.uint8), labels=i % 2)
     return path
 
 
@@ -99,6 +99,39 @@ def assert_same_state(one, other):
     assert states[0] == states[1]
     for key in one.keys() - {"metadata", "extensions/LogReport/_log", "_snapshot_elapsed_time"}:
         np.testing.assert_array_equal(one[key], other[key], err_msg=key)
+
+
+CONFIGS = sorted(name for name in os.listdir(os.path.join(ROOT, "experiments", "configs")))
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_every_config_trains_resumes_and_generates(config, data, tmp_path):
+    out = str(tmp_path / "run")
+    path = os.path.join(ROOT, "experiments", "configs", config)
+    smaller = ("--batch-size", 3, "--video-width", 16, "--snapshot-interval", 2)
+    result = train(data, out, "--config", path, *smaller, "--iterations", 2, run=call)
+    assert result.returncode == 0, result.stderr
+    result = call("train.py", "--gpu", -1, "--out", out, "--resume", "--iterations", 4)
+    assert result.returncode == 0 and "trained 4 iterations" in result.stdout, result.stderr
+    is_conditional = config.startswith("conditional")
+    labels = ("--label", "jump", 0, 0) if is_conditional else ()
+    result = call("generate.py", out, "--gpu", -1, "--num", 2, *labels, "--out", tmp_path / "x.npy")
+    assert result.returncode == 0, result.stderr
+    videos = np.load(tmp_path / "x.npy")
+    assert videos.shape == (6 if is_conditional else 2, 1, 16, 32, 32) and np.isfinite(videos).all()
+
+
+def test_a_label_that_is_not_there_is_refused(data, trained, tmp_path):
+    out = ("--out", tmp_path / "x.gif")
+    assert_one_line_error(call("generate.py", trained, "--label", 0, *out), "not conditional")
+
+
+def test_a_conditional_model_needs_labels(tmp_path):
+    path = str(tmp_path / "unlabelled.h5")
+    with write_videos(path, "zeros") as writer:
+        writer.append(np.zeros((16, 32, 32, 1), np.uint8))
+    result = train(path, str(tmp_path / "run"), "--model", "conditional_tgan", run=call)
+    assert_one_line_error(result, "has no /labels")
 
 
 def test_a_run_leaves_everything_in_its_folder(trained):

@@ -6,6 +6,7 @@ import pytest
 from tgan_chainer import VideoDiscriminator, VideoGenerator
 from tgan_chainer.clipping import SingularValueClipping, WeightClipping
 from tgan_chainer.errors import InputError, NonFiniteError
+from tgan_chainer.losses import CrossEntropyLoss
 from tgan_chainer.updaters import GANUpdater
 
 import chainer
@@ -221,6 +222,69 @@ def test_a_loss_that_is_not_finite_is_named_rather_than_the_weight_that_it_spoil
 def test_impossible_arguments_are_refused(options):
     with pytest.raises(InputError, match="n_(dis|clip) must"):
         make(**options)
+
+
+class Conditional(chainer.Chain):
+    """Notes the labels that it is called with."""
+
+    def __init__(self, size_in, size_out, seen):
+        super().__init__()
+        self.seen = seen
+        with self.init_scope():
+            self.layer = L.Linear(size_in, size_out)
+
+    def draw_z0(self, n):
+        return np.random.randn(n, 3).astype(np.float32)
+
+    def forward(self, x, labels):
+        self.seen.append(labels.tolist())
+        return self.layer(x)
+
+
+@pytest.mark.parametrize("simultaneous", [False, True])
+def test_a_batch_with_labels_goes_with_them_everywhere(simultaneous):
+    seen = {"gen": [], "dis": []}
+    networks = {"gen": Conditional(3, 4, seen["gen"]), "dis": Conditional(4, 1, seen["dis"])}
+    optimizers = {name: chainer.optimizers.RMSprop().setup(network) for name, network in networks.items()}
+    examples = [(np.random.randn(4).astype(np.float32), np.int32(label)) for label in (3, 1)]
+    iterator = chainer.iterators.SerialIterator(examples, 2, shuffle=False)
+    GANUpdater(iterator, optimizers, simultaneous=simultaneous).update()
+    assert seen["gen"] == [[3, 1]] * (1 if simultaneous else 2)
+    assert seen["dis"] == [[3, 1]] * (2 if simultaneous else 3)
+
+
+class Penalized(LinearGenerator):
+    def forward_with_penalty(self, z0):
+        return self(z0), chainer.functions.sum(self.layer.W**2)
+
+
+@pytest.mark.parametrize("simultaneous", [False, True])
+def test_a_normal_gan_and_a_penalty_followed_by_hand(simultaneous):
+    updater = make(loss=CrossEntropyLoss(), simultaneous=simultaneous)
+    z0s = list(np.random.randn(2, 2, 3))
+    generator = updater.generator
+    generator.__class__, generator.z0s = Penalized, iter(z0s)
+    data = np.stack(updater.get_iterator("main").dataset[:2])
+    w, b, a = (p.array.copy() for p in (updater.discriminator.W, updater.discriminator.b, generator.layer.W))
+
+    def sigmoid(x):
+        return 1 / (1 + np.exp(-x))
+
+    z_dis = z0s[0]
+    z_gen = z_dis if simultaneous else z0s[1]
+    # d/ds softplus(s) = sigmoid(s): descent on E[softplus(-D(x))] + E[softplus(D(G(z0)))].
+    of_real, of_fake = -sigmoid(-(data @ w.T + b)) / 2, sigmoid(z_dis @ a.T @ w.T + b) / 2
+    new_w, _ = rmsprop(w, of_real.T @ data + of_fake.T @ (z_dis @ a.T), 0)
+    new_b, _ = rmsprop(b, (of_real + of_fake).sum(0), 0)
+    # Descent on E[softplus(-D(G(z0)))] + sum of squares.
+    w, b = (w, b) if simultaneous else (new_w, new_b)
+    of_score = -sigmoid(-(z_gen @ a.T @ w.T + b)) / 2
+    new_a, _ = rmsprop(a, (of_score @ w).T @ z_gen + 2 * a, 0)
+
+    updater.update()
+    np.testing.assert_allclose(updater.discriminator.W.array, new_w, rtol=1e-10)
+    np.testing.assert_allclose(updater.discriminator.b.array, new_b, rtol=1e-10)
+    np.testing.assert_allclose(generator.layer.W.array, new_a, rtol=1e-10)
 
 
 @pytest.mark.gpu

@@ -61,7 +61,8 @@ def save_snapshot(path, trainer, config):
     updater = trainer.updater
     _seed_cupy(updater.device, config.seed, updater.iteration)
     random_states = {"python": random.getstate(), "numpy": _numpy_state()}
-    _save(path, trainer, updater.iteration, config, data=_describe_data(trainer), random_states=random_states)
+    more = {"data": _describe_data(trainer), "random_states": random_states}
+    _save(path, trainer, updater.iteration, config, label_names=updater.generator.label_names, **more)
 
 
 def load_snapshot(path, trainer, config):
@@ -94,7 +95,7 @@ def load_snapshot(path, trainer, config):
 
 def save_generator(path, generator, iteration, config):
     """Write a generator to sample from; arguments as for :func:`save_snapshot`."""
-    _save(path, generator, iteration, config)
+    _save(path, generator, iteration, config, label_names=generator.label_names)
 
 
 def load_generator(source, gpu=-1):
@@ -106,7 +107,7 @@ def load_generator(source, gpu=-1):
         gpu (int): Number of the GPU to put it on; -1 for the CPU, None for a GPU if there is one.
 
     Returns:
-        VideoGenerator: With the attributes ``config`` (Config) and ``iteration`` (int) added.
+        Generator: With the attributes ``config`` (Config) and ``iteration`` (int) added.
 
     Raises:
         InputError: There is no such file, or it is damaged or of another kind.
@@ -123,6 +124,7 @@ def load_generator(source, gpu=-1):
     _load(path, arrays, _PATH_IN_SNAPSHOT if "random_states" in metadata else "", generator)
     generator.to_device(device)
     generator.config, generator.iteration = metadata["config"], metadata["iteration"]
+    generator.label_names = metadata.get("label_names")
     return generator
 
 

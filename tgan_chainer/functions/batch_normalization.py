@@ -19,7 +19,7 @@ from chainer.utils import type_check
 # not to wait for Python's lock.
 _TILE_SIZE = 1 << 17
 # An array of fewer elements is not worth several threads.
-_MIN_PART = 1 << 20
+_MIN_PART = 1 << 22
 
 
 def batch_normalization(

@@ -121,8 +121,8 @@ class VideoGenerator(Generator):
             labels: int (N,), of a conditional generator.
 
         Returns:
-            ~chainer.Variable: Videos, float32 (N, C, (T - 1) factor + 1, H, W) in [-1, 1]; the first, and every
-            ``factor``-th after it, is a frame of :meth:`forward`.
+            ~chainer.Variable: Videos, float32 (N, C, (T - 1) factor + 1, H, W) in [-1, 1]. The first frame
+            and each ``factor``-th after it are those of :meth:`forward`.
         """
         check_positive_int(factor=factor)
         z1 = self.generate_trajectory(z0, labels)

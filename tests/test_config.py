@@ -56,6 +56,8 @@ def test_a_number_without_a_point_is_still_a_number(tmp_path):
         ("use_z0: 1", "use_z0 must be of type bool, not 1"),
         ("learning_rate: 0", "learning_rate must be more than 0, not 0.0"),
         ("learning_rate: .nan", "learning_rate must be a finite number, not nan"),
+        ("noise: -0.1", "noise must be at least 0, not -0.1"),
+        ("model: vgan", "model must be one of tgan, conditional_tgan, 3d, video_gan, not 'vgan'"),
         ("learning_rate: fast", "learning_rate must be of type float, not 'fast'"),
         ("clipping: svd", "clipping must be one of svc, weight, none, not 'svd'; did you mean svc"),
         ("- 1", "must hold `key: value` lines, not list"),

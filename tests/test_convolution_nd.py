@@ -71,6 +71,19 @@ def test_first_and_second_derivatives_are_those_of_the_function(kind, function, 
     gradient_check.check_double_backward(lambda *v: function(*v, stride, pad), arrays, gy, ggs, **options)
 
 
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "pad"),
+    [(1, 1, 3, 1), (2, 4, 2, 1), (1, 3, 1, 1), (2, 5, 1, 3), (1, 4, 3, 2)],
+)
+def test_taps_that_see_nothing_but_padding(size, kernel, stride, pad):
+    inputs = [chainer.Variable(_draw(shape)) for shape in ((2, 3, size, 4), (5, 3, kernel, 2))]
+    geometry = (stride, 1), (pad, 0)
+    y, expected = (f(*inputs, None, *geometry) for f in (convolution_nd, F.convolution_nd))
+    chainer.testing.assert_allclose(y.array, expected.array)
+    for ours, theirs in zip(chainer.grad([F.sum(y**2)], inputs), chainer.grad([F.sum(expected**2)], inputs)):
+        chainer.testing.assert_allclose(ours.array, theirs.array)
+
+
 @pytest.mark.parametrize("outsize", [9, 10])
 def test_deconvolution_takes_each_output_size_that_the_convolution_maps_to_the_input(outsize):
     x, W = _draw((2, 3, 5)), _draw((3, 4, 3))

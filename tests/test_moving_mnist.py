@@ -262,6 +262,10 @@ def test_the_classes_of_the_digits_are_stored(tmp_path):
         assert file["digits"].shape == (120, 1)
         assert file["digits"][:, 0].tolist() == (brightest // 20 - 1).tolist()
         assert set(file["digits"][:, 0]) == set(range(10))
+    dataset = VideoDataset(tmp_path / "videos.h5", n_frames=3, with_labels=True)
+    assert dataset.label_names == [str(digit) for digit in range(10)]
+    video, label = dataset[7]  # a single digit is the label of the clip
+    assert label.dtype == np.int32 and round((video.max() * 128 + 128) / 20) - 1 == label
 
 
 def test_the_seed_decides_the_file(tmp_path, mnist):

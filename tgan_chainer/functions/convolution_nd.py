@@ -215,10 +215,10 @@ class _Grid:
         # Taps that see nothing but padding are left out: half of the kernel where an axis of two elements
         # becomes one, as in the last convolution of the discriminator.
         self.whole_kernel, self.whole_pad = kernel, pad
-        first = tuple(max(0, p - s * (o - 1)) for p, s, o in zip(pad, stride, small))
-        last = tuple(min(k, d + p) for k, p, d in zip(kernel, pad, large))
-        self.used = tuple(map(slice, first, last))
-        self.kernel = tuple(b - a for a, b in zip(first, last))
+        first = tuple(min(max(0, p - s * (o - 1)), k - 1) for p, s, o, k in zip(pad, stride, small, kernel))
+        stop = tuple(max(min(k, d + p), i + 1) for k, p, d, i in zip(kernel, pad, large, first))
+        self.used = tuple(map(slice, first, stop))
+        self.kernel = tuple(b - a for a, b in zip(first, stop))
         self.pad = tuple(p - a for p, a in zip(pad, first))
         self.stride, self.large, self.small = stride, large, small
         self.taps = tuple(-(-k // s) for k, s in zip(self.kernel, stride))

@@ -207,14 +207,16 @@ def write_videos(path, source, label_names=None, chunk_frames=16, **attributes):
     """
     with atomic_path(path) as temporary:
         with _Sink(temporary, "w+b") as sink:
-            with h5py.File(sink, "w") as file:
-                writer = VideoWriter(file, chunk_frames, sink)
-                yield writer
-                writer.finish()
-                file.attrs.update(attributes, format=FORMAT, source=source)
-                if label_names is not None:
-                    file.create_dataset("label_names", data=list(label_names), dtype=h5py.string_dtype())
-            sink.check()
+            try:
+                with h5py.File(sink, "w") as file:
+                    writer = VideoWriter(file, chunk_frames, sink)
+                    yield writer
+                    writer.finish()
+                    file.attrs.update(attributes, format=FORMAT, source=source)
+                    if label_names is not None:
+                        file.create_dataset("label_names", data=list(label_names), dtype=h5py.string_dtype())
+            finally:
+                sink.check()  # HDF5, too, may have an error then, which does not say what was wrong
         with _open(temporary) as file:
             _read_layout(file, path)
 

@@ -16,6 +16,7 @@ INSTALL_REQUIRES = [
     "h5py>=3.7",
     "imageio[pyav]>=2.37.3",  # the first that writes with PyAV 17
     "matplotlib>=3.5.3",
+    "pillow>=9.1",
     "PyYAML>=6.0",
     "threadpoolctl>=3.0",
     "tqdm>=4.60",

@@ -1,0 +1,416 @@
+"""interpolate.py and figures.py, on tiny generators that were never trained."""
+
+import contextlib
+import io
+import json
+import os
+import runpy
+import subprocess
+import sys
+from unittest import mock
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+from PIL import Image, ImageSequence
+
+from tgan_chainer import figures, load_generator
+from tgan_chainer.config import Config
+from tgan_chainer.errors import InputError
+from tgan_chainer.models import build_generator
+from tgan_chainer.snapshots import save_generator
+from tgan_chainer.videos import to_uint8
+
+import chainer
+
+EXPERIMENTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "experiments")
+GAP, BORDER = figures.GAP, figures.BORDER
+TINY = {"image_size": 16, "temporal_width": 32, "image_width": 8, "discriminator_width": 1, "video_width": 8}
+
+
+def call(name, *arguments):
+    """Run a command within this process."""
+    path, argv = os.path.join(EXPERIMENTS, name), list(map(str, arguments))
+    output, errors = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", [path, *argv]),
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(errors),
+        pytest.raises(SystemExit) as caught,
+    ):
+        runpy.run_path(path, run_name="__main__")
+    return subprocess.CompletedProcess(argv, caught.value.code or 0, output.getvalue(), errors.getvalue())
+
+
+def succeed(name, *arguments):
+    result = call(name, *arguments, "--gpu", -1)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def assert_one_line_error(result, *words):
+    assert result.returncode == 2, result.stdout + result.stderr
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: "), result.stderr
+    for word in words:
+        assert word in lines[0]
+
+
+def save_run(folder, label_names=None, log=None, **settings):
+    """Make a results folder as train.py leaves it, with weights that give pictures of some contrast."""
+    config = Config(**TINY, **{"channels": 1, **settings})
+    generator = build_generator(config)
+    for name, parameter in sorted(generator.namedparams()):
+        if name.endswith("/W"):
+            parameter.array[...] *= 0.3 / parameter.array.std()
+    generator.label_names = label_names
+    folder.mkdir()
+    config.save(str(folder / "config.yaml"))
+    save_generator(str(folder / "generator_iter_7.npz"), generator, 7, config)
+    if log is not None:
+        (folder / "log").write_text(json.dumps(log))
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Folders of runs by name."""
+    np.random.seed(0)
+    folder = tmp_path_factory.mktemp("runs")
+    log = [{"iteration": i, "gen/loss": i, "dis/loss": -i, "dis/wasserstein": i**2} for i in (10, 20, 30)]
+    normal = [{"iteration": i, "gen/loss": 0.5, "dis/loss": 0.1 * i} for i in (10, 20)]
+    names = [f"Class{i}" for i in range(9)]
+    return {
+        "tgan": save_run(folder / "tgan", log=log),
+        "weight": save_run(folder / "weight", log=log[:2], clipping="weight", c=0.02),
+        "gan": save_run(folder / "gan", log=normal, loss="gan", clipping="none", channels=3),
+        "3d": save_run(folder / "3d", model="3d"),
+        "long": save_run(folder / "long", n_frames=32),
+        "conditional": save_run(folder / "conditional", names, model="conditional_tgan", n_classes=9),
+    }
+
+
+def generate(run, num, seed=0, **options):
+    return np.stack(list(load_generator(run).sample(num, seed, **options)))
+
+
+def assert_close(picture, expected):
+    """Equal but for the last bit: a batch of another size may add up in another order."""
+    assert abs(picture.astype(int) - expected).max() <= 1
+
+
+def read_npy(path):
+    return np.load(path, allow_pickle=False)
+
+
+# ---- frame interpolation (5.1, Fig. 6)
+
+
+def test_generated_frames_are_framed_in_red_and_their_pixels_are_the_frames(runs, tmp_path):
+    path = str(tmp_path / "fig6.png")
+    succeed("interpolate.py", runs["tgan"], "--factor", 3, "--frames", 2, 4, "--num", 2, "--out", path,
+            "--seed", 5, "--scale", 1)  # fmt: skip
+    picture = iio.imread(path)
+    side = 16 + GAP
+    assert picture.shape == (2 * side - GAP + 2 * BORDER, 7 * side - GAP + 2 * BORDER, 3)
+    red = (picture == figures.RED).all(axis=2)
+    expected_red = np.zeros_like(red)
+    videos = to_uint8(generate(runs["tgan"], 2, seed=5))
+    for i in range(2):
+        for t in 0, 3, 6:
+            top, left = i * side, t * side
+            expected_red[top : top + 16 + 2 * BORDER, left : left + 16 + 2 * BORDER] = True
+            top, left = top + BORDER, left + BORDER
+            expected_red[top : top + 16, left : left + 16] = False
+            frame = picture[top : top + 16, left : left + 16]
+            assert frame.std() > 5  # something to see
+            assert_close(frame, videos[i, 0, 1 + t // 3][..., None].repeat(3, axis=2))
+    assert (red == expected_red).all()
+
+
+def test_drawn_strips_hold_exactly_the_pixels_they_were_given():
+    videos = np.random.RandomState(0).randint(0, 256, (2, 3, 5, 6, 7)).astype(np.uint8)
+    picture = figures.draw_interpolation(videos, 2)[0]
+    for i in range(2):
+        for t in range(5):
+            top, left = BORDER + i * (6 + GAP), BORDER + t * (7 + GAP)
+            frame = videos[i, :, t].transpose(1, 2, 0)
+            assert (picture[top : top + 6, left : left + 7] == frame).all()
+            around = picture[top - BORDER, left - BORDER : left + 7 + BORDER]
+            assert (around == (figures.RED if t % 2 == 0 else 255)).all(axis=1)[BORDER:-BORDER].all()
+
+
+def test_intermediate_frames_are_g1_along_straight_lines_between_the_z1(runs, tmp_path):
+    path = str(tmp_path / "slow.npy")
+    succeed("interpolate.py", runs["tgan"], "--factor", 4, "--num", 3, "--out", path)
+    videos = read_npy(path)
+    assert videos.shape == (3, 1, 15 * 4 + 1, 16, 16) and videos.dtype == np.float32
+    np.testing.assert_allclose(videos[:, :, ::4], generate(runs["tgan"], 3), atol=1e-4)
+    generator = load_generator(runs["tgan"])
+    z0 = generator.draw_z0(3, np.random.RandomState(0))
+    with chainer.using_config("train", False), chainer.no_backprop_mode():
+        trajectory = generator.generate_trajectory(z0).array
+        for i in range(3):
+            z1 = [np.interp(np.arange(61) / 4, np.arange(16), coordinate) for coordinate in trajectory[i].T]
+            z1 = np.stack(z1, axis=1).astype(np.float32)
+            frames = generator.image_generator(z1, z0[i : i + 1].repeat(61, axis=0)).array
+            np.testing.assert_allclose(videos[i], frames.transpose(1, 0, 2, 3), atol=1e-4)
+    assert abs(np.diff(videos, axis=2)).max() < abs(np.diff(videos[:, :, ::4], axis=2)).max()
+
+
+def test_a_gif_is_slow_motion_at_the_same_number_of_frames_a_second(runs, tmp_path):
+    path = str(tmp_path / "slow.gif")
+    said = succeed("interpolate.py", runs["tgan"], "--factor", 2, "--num", 1, "--scale", 1, "--out", path)
+    assert "seed 0" in said and "31 steps" in said
+    frames = iio.imread(path, mode="L")
+    assert frames.shape == (31, 16, 16)
+    assert_close(frames[::2], to_uint8(generate(runs["tgan"], 1)[0, 0]))
+    assert iio.immeta(path)["duration"] == pytest.approx(125, abs=5)
+
+
+def test_the_page_of_fig_6_has_at_least_two_generated_frames_and_not_more_than_there_are():
+    assert figures.page_window(16, 4) == (1, 4)  # 13 columns
+    assert figures.page_window(16, 64) == (1, 2)
+    assert figures.page_window(16, 1) == (1, 13)
+    assert figures.page_window(2, 1) == (1, 2)
+
+
+@pytest.mark.parametrize("label", [[], ["--label", "Class3"]])
+def test_a_conditional_generator_interpolates_the_videos_that_it_generates(runs, tmp_path, label):
+    run, path = runs["conditional"], str(tmp_path / "slow.npy")
+    succeed("interpolate.py", run, "--factor", 2, "--num", 3, "--out", path, *label)
+    expected = generate(run, 3, labels=[3, 3, 3] if label else None)
+    np.testing.assert_allclose(read_npy(path)[:, :, ::2], expected, atol=1e-4)
+    assert abs(expected - generate(run, 3, labels=[1, 1, 1])).max() > 0.01  # a label makes a difference
+
+
+@pytest.mark.parametrize("name", ["tgan", "conditional"])
+def test_between_two_seeds_lie_videos_that_begin_and_end_with_those_of_the_seeds(runs, tmp_path, name):
+    path = str(tmp_path / "between.npy")
+    label = ["--label", 2] if name == "conditional" else []
+    succeed("interpolate.py", runs[name], "--between", 3, 4, "--steps", 5, "--out", path, *label)
+    videos = read_npy(path)
+    assert videos.shape == (5, 1, 16, 16, 16)
+    for seed, video in (3, videos[0]), (4, videos[-1]):
+        expected = generate(runs[name], 1, seed=seed, labels=[2] if label else None)[0]
+        np.testing.assert_allclose(video, expected, atol=1e-4)
+    assert (videos[1] != videos[2]).any()
+
+
+def test_between_draws_the_label_that_generate_draws(runs, tmp_path):
+    path = str(tmp_path / "between.npy")
+    succeed("interpolate.py", runs["conditional"], "--between", 8, 9, "--steps", 2, "--out", path)
+    np.testing.assert_allclose(read_npy(path)[0], generate(runs["conditional"], 1, seed=8)[0], atol=1e-4)
+
+
+def test_the_ends_of_a_line_between_seeds_are_framed_in_red(runs, tmp_path):
+    path = str(tmp_path / "between.png")
+    succeed("interpolate.py", runs["tgan"], "--between", 0, 1, "--steps", 3, "--frames", 1, 6, "--scale", 1,
+            "--out", path)  # fmt: skip
+    picture = iio.imread(path)
+    assert picture.shape == (3 * 20, 6 * 20, 3)
+    red = (picture == figures.RED).all(axis=2)
+    assert red[0].all() and red[-1].all() and not red[20:40].any()
+
+
+@pytest.mark.parametrize(
+    ("run", "arguments", "words"),
+    [
+        ("3d", [], ["VideoGenerator3D", "no trajectory", "tgan"]),
+        ("3d", ["--between", 0, 1], ["no trajectory"]),
+        ("tgan", ["--factor", 0], ["factor must be"]),
+        ("tgan", ["--factor", 65], ["factor must be at most 64"]),
+        ("tgan", ["--factor", 1.5], ["--factor"]),
+        ("tgan", ["--num", 0], ["num must be"]),
+        ("tgan", ["--num", 1025], ["more than 1024"]),
+        ("tgan", ["--seed", -1], ["seed must be"]),
+        ("tgan", ["--between", 0, 2**32], ["seed must be"]),
+        ("tgan", ["--between", 0, 1, "--steps", 1], ["steps must be"]),
+        ("tgan", ["--between", 0, 1, "--num", 2], ["--num", "--between"]),
+        ("tgan", ["--steps", 3], ["--steps", "--between"]),
+        ("tgan", ["--frames", 0, 4], ["frames must be", "1 ... 16"]),
+        ("tgan", ["--frames", 4, 4], ["frames must be"]),
+        ("tgan", ["--between", 0, 1, "--frames", 4, 17], ["frames must be"]),
+        ("tgan", ["--scale", 17], ["scale must be"]),
+        ("tgan", ["--fps", 0], ["fps must be"]),
+        ("tgan", ["--out", "x.avi"], ["x.avi", ".gif"]),
+        ("tgan", ["--label", 1], ["not conditional"]),
+        ("conditional", ["--label", "Clas3"], ["did you mean Class3"]),
+        ("conditional", ["--label", 1, 2, "--between", 0, 1], ["one --label"]),
+        ("tgan", ["--facto", 2], ["did you mean --factor"]),
+    ],
+)
+def test_interpolate_refuses_bad_input_in_one_line(runs, tmp_path, monkeypatch, run, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    assert_one_line_error(call("interpolate.py", runs[run], "--gpu", -1, *arguments), *words)
+    assert os.listdir(tmp_path) == []
+
+
+# ---- the other figures
+
+
+def test_figure_2_draws_the_logged_losses_and_names_what_clips(runs, tmp_path):
+    path = str(tmp_path / "fig2.png")
+    with mock.patch.object(figures, "draw_curves", wraps=figures.draw_curves) as draw:
+        succeed("figures.py", 2, runs["tgan"], runs["weight"], "--out", path)
+        curves, key = draw.call_args.args
+        assert key == "dis/wasserstein"
+        assert curves == {
+            "tgan (SVC)": ([10, 20, 30], [100, 400, 900]),
+            "weight (weight clipping, c = 0.02)": ([10, 20], [100, 400]),
+        }
+        # A normal GAN has no such estimate.
+        succeed("figures.py", 2, runs["tgan"], runs["gan"], "--out", path)
+        assert draw.call_args.args[1] == "dis/loss"
+        assert list(draw.call_args.args[0]) == ["tgan (SVC)", "gan (no clipping)"]
+        succeed("figures.py", 2, runs["tgan"], "--key", "gen/loss", "--out", path)
+        assert draw.call_args.args[0]["tgan (SVC)"] == ([10, 20, 30], [10, 20, 30])
+    picture = iio.imread(path)
+    assert picture.shape == (600, 1200, 3)
+    assert (picture != 255).any()
+
+
+def test_figure_3_has_six_frames_at_even_intervals_and_runs_side_by_side(runs, tmp_path):
+    assert figures.spread_frames(16, 6).tolist() == [0, 3, 6, 9, 12, 15]
+    path = str(tmp_path / "fig3.png")
+    succeed("figures.py", 3, runs["tgan"], runs["3d"], "--num", 2, "--scale", 1, "--out", path)
+    bottom = iio.imread(path)[-2 * (16 + GAP) :]
+    found = []
+    for run in runs["tgan"], runs["3d"]:
+        videos = to_uint8(generate(run, 2))
+        found.append(find(bottom, videos[0, 0, 0]))
+        for t in range(6):
+            left = found[-1] + t * (16 + GAP)
+            assert_close(bottom[BORDER : BORDER + 16, left : left + 16, 0], videos[0, 0, 3 * t])
+    assert found[0] == BORDER and found[1] >= 6 * (16 + GAP)
+
+
+def find(picture, frame):
+    """Return where, from the left, a frame of the first row begins."""
+    distances = [
+        abs(picture[BORDER : BORDER + 16, x : x + 16, 0].astype(int) - frame).max()
+        for x in range(picture.shape[1] - 15)
+    ]
+    assert min(distances) <= 1
+    return int(np.argmin(distances))
+
+
+def test_figure_4_has_only_first_frames(runs, tmp_path):
+    path = str(tmp_path / "fig4.png")
+    succeed("figures.py", 4, runs["gan"], "--num", 4, "--scale", 2, "--out", path)
+    videos = to_uint8(generate(runs["gan"], 4))
+    last = videos[3, :, 0].transpose(1, 2, 0).repeat(2, axis=0).repeat(2, axis=1)
+    left = 2 * (16 + 2)
+    assert_close(iio.imread(path)[-32:, left : left + 32], last)
+
+
+@pytest.mark.parametrize(("figure", "frames"), [(3, 16), (4, 16), (5, 16), (6, 31), (7, 16)])
+def test_figures_move_in_a_gif(runs, tmp_path, figure, frames):
+    path = str(tmp_path / "moving.gif")
+    run = runs["conditional" if figure == 7 else "tgan"]
+    succeed("figures.py", figure, run, "--num", 2, "--factor", 2, "--scale", 1, "--fps", 10, "--out", path)
+    with Image.open(path) as moving:  # equal frames become one that is shown for longer
+        shown = sum(frame.info["duration"] for frame in ImageSequence.Iterator(moving))
+    assert shown == frames * 100
+
+
+def test_figure_5_has_all_frames_and_runs_below_one_another(runs, tmp_path):
+    path = str(tmp_path / "fig5.png")
+    succeed("figures.py", 5, runs["tgan"], runs["3d"], "--num", 1, "--scale", 1, "--out", path)
+    picture = iio.imread(path)
+    assert picture.shape[1] == 16 * 20
+    videos = to_uint8(generate(runs["3d"], 1))
+    for t in range(16):
+        frame = picture[-18:-2, BORDER + t * 20 : BORDER + t * 20 + 16, 0]
+        assert_close(frame, videos[0, 0, t])
+
+
+def test_figure_6_is_the_picture_of_interpolate(runs, tmp_path):
+    one, other = str(tmp_path / "one.png"), str(tmp_path / "other.png")
+    succeed("figures.py", 6, runs["tgan"], "--num", 2, "--factor", 3, "--out", one)
+    succeed("interpolate.py", runs["tgan"], "--num", 2, "--factor", 3, "--out", other)
+    alone = iio.imread(other)
+    assert (iio.imread(one)[-len(alone) :, : alone.shape[1]] == alone).all()
+
+
+def test_figure_7_has_the_samples_of_a_label_beside_its_name(runs, tmp_path):
+    path = str(tmp_path / "fig7.png")
+    succeed("figures.py", 7, runs["conditional"], "--label", "Class4", 1, "--num", 2, "--scale", 1,
+            "--out", path)  # fmt: skip
+    picture = iio.imread(path)
+    videos = to_uint8(generate(runs["conditional"], 4, labels=[4, 4, 1, 1]))
+    last_row = picture[-20:]
+    left = find(last_row, videos[2, 0, 0])
+    assert (last_row[:, : left - BORDER] < 128).any()  # the name
+    assert_close(last_row[BORDER : BORDER + 16, -18:-2, 0], videos[3, 0, 15])
+
+
+def test_names_stand_in_the_middle_of_their_rows():
+    pictures = [np.zeros((3, height, 5, 3), np.uint8) for height in (40, 60)]
+    drawn = figures.draw_rows(["a", "a much longer name"], pictures, 12)
+    assert drawn.shape[:2] == (3, 40 + GAP + 60)
+    text = figures.draw_text("a", 12)[0]
+    top = (40 - len(text)) // 2
+    assert (drawn[0, top : top + len(text), : text.shape[1]] == text).all()
+
+
+def test_only_videos_of_equal_length_move_together():
+    pictures = [np.zeros((t, 4, 4, 3), np.uint8) for t in (1, 3, 3)]
+    assert figures.join(pictures, axis=2, gap=1).shape == (3, 4, 14, 3)
+    with pytest.raises(InputError, match="3 and 5 frames"):
+        figures.join([*pictures, np.zeros((5, 4, 4, 3), np.uint8)], axis=1, gap=1)
+
+
+def test_runs_of_the_same_name_are_told_apart_by_their_paths(runs, tmp_path):
+    copy = save_run(tmp_path / "tgan", log=[{"iteration": 1, "dis/wasserstein": 1}])
+    with mock.patch.object(figures, "draw_curves", wraps=figures.draw_curves) as draw:
+        succeed("figures.py", 2, runs["tgan"], copy, "--out", tmp_path / "fig2.png")
+    assert list(draw.call_args.args[0]) == [f"{runs['tgan']} (SVC)", f"{copy} (SVC)"]
+
+
+@pytest.mark.parametrize(
+    ("figure", "run", "arguments", "words"),
+    [
+        (1, "tgan", [], ["choose from"]),
+        (2, "3d", [], ["holds no log"]),
+        (2, "tgan", ["--out", "fig.gif"], ["fig.gif", ".png"]),
+        (2, "tgan", ["--key", "dis/los"], ["dis/los", "dis/loss"]),
+        (3, "tgan", ["--out", "fig.npy"], ["fig.npy", ".png, .gif or .mp4"]),
+        (3, "tgan", ["--out", "fig.pdf"], ["fig.pdf"]),
+        (3, "tgan", ["--key", "gen/loss"], ["--key", "figure 2"]),
+        (3, "tgan", ["--label", 1], ["--label", "figure 7"]),
+        (3, "tgan", ["--num", 0], ["num must be"]),
+        (3, "tgan", ["--num", 1025], ["num must be at most 1024"]),
+        (3, "tgan", ["--scale", 0], ["scale must be"]),
+        (3, "tgan", ["--seed", 2**32], ["seed must be"]),
+        (6, "tgan", ["--factor", 0], ["factor must be"]),
+        (6, "3d", [], ["3d", "no trajectory"]),
+        (7, "tgan", [], ["not conditional"]),
+        (7, "conditional", ["--label", "Klass"], ["Klass", "Class"]),
+        (7, "conditional", ["--label", "all", "--num", 1000], ["more than 1024"]),
+    ],
+)
+def test_figures_refuses_bad_input_in_one_line(runs, tmp_path, monkeypatch, figure, run, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    result = call("figures.py", figure, runs[run], "--gpu", -1, "--out", "fig.png", *arguments)
+    assert_one_line_error(result, *words)
+    assert os.listdir(tmp_path) == []
+
+
+def test_figures_refuses_bad_runs_in_one_line(runs, tmp_path):
+    out = ["--gpu", -1, "--out", tmp_path / "fig.gif"]
+    assert_one_line_error(call("figures.py", 4, runs["tgan"], runs["tgan"], *out), "given twice")
+    assert_one_line_error(call("figures.py", 4, runs["tgan"], runs["long"], *out), "16 and 32 frames")
+    assert_one_line_error(call("figures.py", 4, tmp_path / "none", *out), "none")
+    for i, log in enumerate(["[", "[]", "{}", "[1]"]):
+        run = tmp_path / f"run{i}"
+        run.mkdir()
+        (run / "log").write_text(log)
+        assert_one_line_error(call("figures.py", 2, run, "--out", tmp_path / "fig.png"), str(run))
+
+
+@pytest.mark.parametrize("name", ["interpolate.py", "figures.py"])
+def test_help_teaches_by_example(name):
+    result = call(name, "--help")
+    assert result.returncode == 0
+    assert f"  python experiments/{name} " in result.stdout

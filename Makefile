@@ -50,7 +50,6 @@ $(INSTALLED): setup.py pyproject.toml
 	$(RUN) -m pip install --quiet --no-build-isolation -e '.[$(EXTRAS)]'
 	@touch $@
 
-
 test: $(INSTALLED)
 	$(RUN) -m pytest -m 'not gpu and not slow' $(ARGS)
 

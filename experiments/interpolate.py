@@ -40,6 +40,7 @@ from tgan_chainer.figures import (
     save_picture,
 )
 from tgan_chainer.labels import parse_labels
+from tgan_chainer.links.generator import random_states
 from tgan_chainer.videos import MAX_GRID, check_suffix, to_uint8
 
 import chainer
@@ -89,10 +90,10 @@ def generate_between(generator, args):
     if labels and len(labels) > 1:
         raise InputError(f"--between takes one --label, not {len(labels)}")
     # As Generator.sample draws them, so that these are the first videos of generate.py with each seed.
-    start, end = (np.random.RandomState(seed) for seed in args.between)
+    (start, label_state), (end, _) = map(random_states, args.between)
     z0_start, z0_end = (generator.draw_z0(1, random_state)[0] for random_state in (start, end))
     if generator.n_classes:
-        label = generator.draw_labels(1, start) if labels is None else np.array(labels, np.int32)
+        label = generator.draw_labels(1, label_state) if labels is None else np.array(labels, np.int32)
         labels = generator.device.send(label).repeat(args.steps)
     with chainer.using_config("train", False), chainer.no_backprop_mode():
         videos = generator.generate_between(z0_start, z0_end, args.steps, labels).array

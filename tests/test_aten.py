@@ -41,6 +41,33 @@ def test_on_a_cpu_only_when_asked():
         assert aten.lends(x)
 
 
+@pytest.mark.parametrize("n_failures", [1, 2])
+def test_memory_is_asked_for_once_more_and_then_missed(n_failures):
+    torch, calls = pytest.importorskip("torch"), []
+
+    def convolve(*arguments):
+        calls.append(arguments)
+        if len(calls) <= n_failures:
+            raise torch.cuda.OutOfMemoryError("tried to allocate 80 GiB")
+        return "convolved"
+
+    if n_failures == 1:
+        assert aten._call(convolve, 1, 2) == "convolved"
+    else:
+        with pytest.raises(MemoryError, match="80 GiB"):
+            aten._call(convolve, 1, 2)
+    assert calls == [(1, 2)] * 2
+
+
+def test_arrays_that_pytorch_cannot_take_as_they_are():
+    x, W = np.random.randn(2, 3, 8, 8).astype("f"), np.random.randn(4, 3, 4, 4).astype("f")
+    W.flags.writeable = False
+    with chainer.using_config("pytorch_kernels", "on"):
+        found = convolution_nd(x[::-1], W, None, 2, 1).array
+        assert not aten.lends(x.astype(">f4")) and not aten.lends(x.astype("g"))
+    np.testing.assert_allclose(found, convolution_nd(x, W, None, 2, 1).array[::-1], rtol=0, atol=1e-5)
+
+
 @pytest.mark.gpu
 def test_on_a_gpu_unless_forbidden():
     x = cuda.cupy.zeros(1, "f")

@@ -31,6 +31,17 @@ def test_five_steps_are_those_of_chainer(size, dtype, monkeypatch):
     np.testing.assert_array_equal(ours.b.array, theirs.b.array)
 
 
+def test_a_parameter_in_another_memory_order_is_updated_too():
+    links = L.Linear(5, 4), L.Linear(5, 4)
+    links[0].W.array = np.asfortranarray(links[0].W.array)
+    links[1].copyparams(links[0])
+    for link in links:
+        link.cleargrads()
+        link.W.grad = np.arange(20, dtype="f").reshape(4, 5)
+        RMSprop(1e-2).setup(link).update()
+    np.testing.assert_array_equal(links[0].W.array, links[1].W.array)
+
+
 def test_the_defaults_are_the_papers():
     optimizer = RMSprop()
     assert (optimizer.lr, optimizer.alpha, optimizer.eps) == (5e-5, 0.99, 1e-8)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -52,6 +53,25 @@ def test_an_error_in_a_thread_reaches_the_caller(two_threads):
         parallel.for_each(fail, range(4))
 
 
+def test_after_an_error_no_thread_goes_on(two_threads):
+    done, started = [], threading.Event()
+
+    def work(i):
+        if i == 0:
+            started.wait(30)
+            raise ValueError("item 0")
+        started.set()
+        time.sleep(0.2)
+        done.append(i)
+
+    with pytest.raises(ValueError):
+        parallel.for_each(work, range(20))
+    so_far = list(done)
+    assert so_far[0] == 1 and len(so_far) < 19
+    time.sleep(0.3)
+    assert done == so_far
+
+
 def test_threads_treat_overflow_as_the_caller_does(two_threads):
     def overflow(i):
         np.float32([3e38]) * np.float32([10])
@@ -63,7 +83,7 @@ def test_threads_treat_overflow_as_the_caller_does(two_threads):
 
 
 def test_chunks_cover_everything_once():
-    for n, size in ((1, 5), (7, 3), (8, 4), (100, 7)):
+    for n, size in ((0, 5), (1, 5), (7, 3), (8, 4), (100, 7)):
         pieces = parallel.chunks(n, size)
         assert sum((list(range(n))[p] for p in pieces), []) == list(range(n))
         assert max(p.stop - p.start for p in pieces) <= size

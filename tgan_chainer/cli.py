@@ -39,8 +39,7 @@ def run_command(main):
 
     Bad input and failures of the file system (missing file, disk full, ...) become one line on stderr and
     status 2, diverged training becomes status 1 and Ctrl-C status 130. Anything else is a bug of ours and
-    keeps its traceback. The process
-    is prepared by :func:`tgan_chainer.parallel.prepare_process`.
+    keeps its traceback. The process is prepared by :func:`tgan_chainer.parallel.prepare_process`.
 
     Args:
         main (callable): Takes no argument, returns an exit status or None for 0.

@@ -38,7 +38,7 @@ class Config:
     )
     k0: int = _setting(100, "K0, the size of z0", 1)
     k1: int = _setting(100, "K1, the size of each z1", 1)
-    n_frames: int = _setting(16, "T, frames of a video, a power of two times 16", 16)
+    n_frames: int = _setting(16, "T, frames of a video, a multiple of 16, for tgan 16, 32, 64, ...", 16)
     channels: int | None = _setting(None, "1 or 3; left out, as in the data set", 1)
     image_size: int | None = _setting(None, "pixels; left out, as in the data set", 16)
     n_classes: int | None = _setting(None, "labels of conditional_tgan; left out, as in the data set", 1)

@@ -14,14 +14,15 @@ def default_gpu():
     return 0 if _count_gpus() else -1
 
 
-def get_device(gpu=None, tf32=False, pytorch_kernels="auto"):
+def get_device(gpu=None, tf32=None, pytorch_kernels=None):
     """Make the device of a ``--gpu`` option the current one and return it.
 
     Args:
         gpu (int): Number of a GPU, or -1 for the CPU; by default :func:`default_gpu`.
         tf32 (bool): Whether a GPU may round the factors of products to the ten bits of TF32, which is faster;
-            to be said before the process's first product.
-        pytorch_kernels (str): "auto", "on" or "off", see :mod:`tgan_chainer.functions.aten`.
+            to be said before the process's first product. None leaves it as it is.
+        pytorch_kernels (str): "auto", "on" or "off", see :mod:`tgan_chainer.functions.aten`. None leaves it
+            as it is.
 
     Returns:
         ~chainer.backend.Device: To hand to ``to_device`` and the updater.
@@ -41,9 +42,11 @@ def get_device(gpu=None, tf32=False, pytorch_kernels="auto"):
         raise InputError(f"gpu is {gpu}, but the last GPU here is number {_count_gpus() - 1}")
     if pytorch_kernels == "on" and not importlib.util.find_spec("torch"):
         raise InputError("pytorch_kernels is on, but PyTorch is not installed: pip install torch")
-    chainer.global_config.pytorch_kernels, chainer.global_config.tf32 = pytorch_kernels, tf32
-    if tf32:
-        os.environ["CUPY_TF32"] = "1"  # CuPy reads it at its first product
+    if pytorch_kernels is not None:
+        chainer.global_config.pytorch_kernels = pytorch_kernels
+    if tf32 is not None:
+        chainer.global_config.tf32 = tf32
+        os.environ["CUPY_TF32"] = str(int(tf32))  # CuPy reads it at its first product
     device = chainer.get_device("@numpy" if gpu < 0 else f"@cupy:{gpu}")
     device.use()
     return device

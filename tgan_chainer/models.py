@@ -1,5 +1,6 @@
 """Building the networks that a configuration describes."""
 
+from tgan_chainer.errors import InputError
 from tgan_chainer.links import VideoDiscriminator, VideoGANGenerator, VideoGenerator, VideoGenerator3D
 
 
@@ -51,4 +52,10 @@ def build_discriminator(config):
 
 def n_classes(config):
     """Return the number of labels that the networks see; 0 unless they are conditional."""
-    return config.n_classes if config.model == "conditional_tgan" else 0
+    if config.model != "conditional_tgan":
+        return 0
+    if config.n_classes is None:
+        raise InputError(
+            "n_classes must be set for a conditional_tgan: it is the data set's number of labels"
+        )
+    return config.n_classes

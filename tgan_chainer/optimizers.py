@@ -40,8 +40,10 @@ class _TiledRMSpropRule(RMSpropRule):
     def update_core_cpu(self, param):
         if param.grad is None:
             return
+        if not (param.array.flags.c_contiguous and self.state["ms"].flags.c_contiguous):
+            return super().update_core_cpu(param)
         lr, alpha, eps = self.hyperparam.lr, self.hyperparam.alpha, self.hyperparam.eps
-        # Parameters and their mean squares lie in memory in one piece, gradients perhaps not.
+        # Views, but for a gradient that does not lie in memory in one piece.
         theta, ms = (array.reshape(-1) for array in (param.array, self.state["ms"]))
         grad = param.grad.reshape(-1)
 

@@ -76,13 +76,19 @@ def for_each(function, items):
             with np.errstate(**errors):
                 function(item)
 
-        for _ in _executor(thread_count()).map(call, items):
-            pass
+        futures = [_executor(thread_count()).submit(call, item) for item in items]
+        try:
+            for future in futures:
+                future.result()
+        finally:  # after an error or Ctrl-C: no thread may go on in the caller's arrays
+            for future in futures:
+                future.cancel()
+            concurrent.futures.wait(futures)
 
 
 def chunks(n, size):
     """Return slices of about equal length, at most ``size``, that cover range(n)."""
-    n_chunks = -(-n // size)
+    n_chunks = max(-(-n // size), 1)
     bounds = [n * i // n_chunks for i in range(n_chunks + 1)]
     return list(map(slice, bounds, bounds[1:]))
 

@@ -39,8 +39,8 @@ def build_contender(name, config, gpu):
     kind, _, variant = name.partition(":")
     if kind == "pytorch":
         return PyTorchContender(config, gpu, variant)
-    if "aten" in variant or "tf32" in variant:
-        kernels = "off" if "no_aten" in variant else "on"
+    if kind == "ours":
+        kernels = {"aten": "on", "no_aten": "off"}.get(variant.split("+")[0], "auto")
         config = config.replace(pytorch_kernels=kernels, tf32="tf32" in variant)
     return ChainerContender(config, gpu, stock=kind == "stock")
 
@@ -154,7 +154,10 @@ class ChainerContender(Contender):
 
     def peak_memory(self):
         """Return bytes: of the process, or of what its pool has taken of the GPU's memory."""
-        return cuda.cupy.get_default_memory_pool().total_bytes() if self.on_gpu else _peak_of_process()
+        if not self.on_gpu:
+            return _peak_of_process()
+        of_torch = sys.modules["torch"].cuda.max_memory_reserved() if "torch" in sys.modules else 0
+        return cuda.cupy.get_default_memory_pool().total_bytes() + of_torch
 
     def versions(self):
         found = {

@@ -314,7 +314,7 @@ class _Sink(io.FileIO):
 
 def _open(path):
     if not os.path.exists(path):
-        raise InputError(f"{path}: no such file; make Moving MNIST with: python datasets/moving_mnist.py")
+        raise InputError(f"{path}: no such file; make it by a command of datasets/, such as moving_mnist.py")
     try:
         return h5py.File(path, "r")
     except OSError as error:

@@ -14,6 +14,7 @@ import numpy as np
 
 import chainer
 from chainer import backend
+from chainer.backends import cuda
 
 chainer.global_config.pytorch_kernels = "auto"
 chainer.global_config.tf32 = False
@@ -22,7 +23,7 @@ chainer.global_config.tf32 = False
 def lends(x):
     """Say whether convolutions of the array (or variable) x are to be done here."""
     mode = chainer.config.pytorch_kernels
-    if mode == "off" or x.dtype.kind != "f":
+    if mode == "off" or x.dtype.char not in "efd" or not x.dtype.isnative:
         return False
     if backend.get_array_module(x) is np:
         return mode == "on" and _torch() is not None
@@ -33,7 +34,7 @@ def convolve(x, W, b, grid):
     """x (N, C, *large), W (C', C, *kernel), b (C',) or None → (N, C', *small)."""
     arguments = [None if a is None else _to_torch(a) for a in (x, W, b)]
     options = grid.stride, grid.whole_pad, (1,) * len(grid.whole_pad), False, (0,) * len(grid.whole_pad), 1
-    return _from_torch(_torch().ops.aten.convolution(*arguments, *options), x)
+    return _from_torch(_call(_torch().ops.aten.convolution, *arguments, *options), x)
 
 
 def deconvolve(x, W, b, grid):
@@ -42,7 +43,7 @@ def deconvolve(x, W, b, grid):
     sizes = zip(grid.large, grid.small, grid.stride, W.shape[2:], grid.whole_pad)
     missing = tuple(d - (s * (o - 1) + k - 2 * p) for d, o, s, k, p in sizes)
     options = grid.stride, grid.whole_pad, (1,) * len(grid.whole_pad), True, missing, 1
-    return _from_torch(_torch().ops.aten.convolution(*arguments, *options), x)
+    return _from_torch(_call(_torch().ops.aten.convolution, *arguments, *options), x)
 
 
 def weight_gradient(x, gy, grid):
@@ -57,8 +58,22 @@ def weight_gradient(x, gy, grid):
         (0,) * len(grid.whole_pad),
         1,
     )
-    backward = _torch().ops.aten.convolution_backward
-    return _from_torch(backward(_to_torch(gy), _to_torch(x), W, *options, (False, True, False))[1], x)
+    arguments = _to_torch(gy), _to_torch(x), W, *options, (False, True, False)
+    return _from_torch(_call(_torch().ops.aten.convolution_backward, *arguments)[1], x)
+
+
+def _call(function, *arguments):
+    torch = _torch()
+    torch.backends.cudnn.allow_tf32 = chainer.config.tf32  # PyTorch's own default is True
+    try:
+        return function(*arguments)
+    except torch.cuda.OutOfMemoryError:
+        if cuda.available:
+            cuda.cupy.get_default_memory_pool().free_all_blocks()  # which PyTorch cannot see
+    try:
+        return function(*arguments)
+    except torch.cuda.OutOfMemoryError as error:
+        raise MemoryError(str(error)) from error
 
 
 @functools.cache
@@ -67,14 +82,14 @@ def _torch():
         import torch
     except ImportError:
         return None
-    torch.backends.cudnn.allow_tf32 = chainer.config.tf32  # PyTorch's own default is True
     return torch
 
 
 def _to_torch(array):
     if isinstance(array, np.ndarray):
         # PyTorch has no arrays that must not be written to, nor negative strides.
-        return _torch().from_numpy(array if array.flags.writeable else array.copy())
+        fits = array.flags.writeable and min(array.strides) >= 0
+        return _torch().from_numpy(array if fits else array.copy())
     return _torch().from_dlpack(array)
 
 

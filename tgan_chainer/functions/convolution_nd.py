@@ -54,7 +54,7 @@ def convolution_nd(x, W, b=None, stride=1, pad=0):
 
     Returns:
         ~chainer.Variable: float (N, C', o_1, ..., o_n) with o = (d + 2 pad - k) // stride + 1; in memory
-        (C', o_1, ..., o_n, N).
+        (C', o_1, ..., o_n, N), unless a library computed it.
 
     Raises:
         chainer.utils.type_check.InvalidType: Shapes or dtypes do not fit.
@@ -78,7 +78,8 @@ def deconvolution_nd(x, W, b=None, stride=1, pad=0, outsize=None):
         outsize (tuple of ints): (o_1, ..., o_n); by default o = stride (d - 1) + k - 2 pad.
 
     Returns:
-        ~chainer.Variable: float (N, C', o_1, ..., o_n); in memory (C', o_1, ..., o_n, N).
+        ~chainer.Variable: float (N, C', o_1, ..., o_n); in memory (C', o_1, ..., o_n, N), unless a library
+        computed it.
 
     Raises:
         chainer.utils.type_check.InvalidType: Shapes or dtypes do not fit.
@@ -249,7 +250,7 @@ class _Grid:
         n, on_cpu = len(x), isinstance(x, np.ndarray)
         block_size = _LARGE_BLOCK if is_large else _BLOCK
         columns = max(_SMALL_PRODUCT // (rows * other_side), _MIN_COLUMNS) if on_cpu else _GPU_BLOCK // rows
-        positions = max(columns // n, 1)
+        positions = max(columns // max(n, 1), 1)
         steps, axis = list(self.small), None
         for i in reversed(range(len(steps))):
             steps[i] = max(min(positions, steps[i]), 1)

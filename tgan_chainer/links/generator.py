@@ -80,7 +80,8 @@ class Generator(chainer.Chain):
         Raises:
             InputError: Labels are given that the generator does not know, or not n of them.
         """
-        random_state = None if seed is None else np.random.RandomState(seed)
+        check_positive_int(batch_size=batch_size)
+        random_state, label_state = (None, None) if seed is None else random_states(seed)
         if labels is not None:
             labels = self._check_labels(labels, n)
         for start in range(0, n, batch_size):
@@ -89,7 +90,7 @@ class Generator(chainer.Chain):
             if labels is not None:
                 inputs.append(self.device.send(labels[start : start + size]))
             elif self.n_classes:
-                inputs.append(self.draw_labels(size, random_state))
+                inputs.append(self.draw_labels(size, label_state))
             with chainer.using_config("train", False), chainer.no_backprop_mode():
                 videos = self(*inputs)
             yield from chainer.get_device("@numpy").send(videos.array)
@@ -107,7 +108,35 @@ class Generator(chainer.Chain):
         return labels.astype(np.int32)
 
 
-def one_hot(labels, n_classes):
-    """Turn labels, int (N,) in 0 ... V - 1, into float32 (N, V)."""
-    xp = chainer.backend.get_array_module(labels)
-    return (labels[:, None] == xp.arange(n_classes)).astype(np.float32)
+def random_states(seed):
+    """Return what z0 and what labels are drawn from; these are two, so that the batch size does not matter."""
+    return np.random.RandomState(seed), np.random.RandomState([seed, 1])
+
+
+def one_hot(labels, n, link):
+    """Turn labels into one-hot vectors.
+
+    Args:
+        labels: int (N,) in 0 ... V - 1; None if the network is not conditional.
+        n (int): N.
+        link: The network, with the attribute ``n_classes``, V.
+
+    Returns:
+        array: float32 (N, V) on the network's device; None if V is 0.
+
+    Raises:
+        InputError: There are no labels though there should be, or the other way round; or they do not fit.
+    """
+    if bool(link.n_classes) != (labels is not None):
+        raise InputError(
+            f"labels must {'not be None' if link.n_classes else 'be None'}: n_classes is {link.n_classes}"
+        )
+    if labels is None:
+        return None
+    labels = link.device.send(labels)
+    if labels.shape != (n,) or labels.dtype.kind not in "iu":
+        raise InputError(f"labels must be {n} whole numbers, not {labels.dtype} {labels.shape}")
+    # On a GPU that would make it wait.
+    if link.xp is np and n and not 0 <= labels.min() <= labels.max() < link.n_classes:
+        raise InputError(f"labels must be in 0 ... {link.n_classes - 1}: {labels.min()} ... {labels.max()}")
+    return (labels[:, None] == link.xp.arange(link.n_classes)).astype(np.float32)

@@ -1,5 +1,4 @@
 from tgan_chainer.checks import check_multiple, check_positive_int, check_shape
-from tgan_chainer.errors import InputError
 from tgan_chainer.functions.batch_normalization import leaky_relu
 from tgan_chainer.links.batch_normalization import BatchNormalization
 from tgan_chainer.links.convolution_nd import ConvolutionND
@@ -79,12 +78,9 @@ class VideoDiscriminator(chainer.Chain):
             ~chainer.Variable: Scores, float32 (N, 1).
         """
         check_shape("x", x, ("N", *self.video_shape))
-        if bool(self.n_classes) != (labels is not None):
-            raise InputError(
-                f"labels must {'not be None' if self.n_classes else 'be None'}: n_classes is {self.n_classes}"
-            )
-        if labels is not None:
-            voxel = one_hot(labels, self.n_classes)[:, :, None, None, None]
+        label = one_hot(labels, len(x), self)
+        if label is not None:
+            voxel = label[:, :, None, None, None]
             x = F.concat([x, self.xp.broadcast_to(voxel, (*voxel.shape[:2], *x.shape[2:]))])
         if self.noise and chainer.config.train:
             x = self._add_noise(x)
@@ -103,4 +99,4 @@ class VideoDiscriminator(chainer.Chain):
     def _add_noise(self, h):
         noise = self.xp.random.standard_normal((*h.shape[1:], len(h))).astype(h.dtype)
         noise *= self.noise
-        return h + self.xp.moveaxis(noise, -1, 0)  # in memory as the outputs of our layers
+        return h + self.xp.moveaxis(noise, -1, 0)  # in memory as the outputs of our own layers

@@ -1,5 +1,4 @@
 from tgan_chainer.checks import check_positive_int, check_shape
-from tgan_chainer.errors import InputError
 from tgan_chainer.links.generator import Generator, one_hot
 from tgan_chainer.links.image_generator import ImageGenerator
 from tgan_chainer.links.temporal_generator import TemporalGenerator
@@ -78,13 +77,8 @@ class VideoGenerator(Generator):
             ~chainer.Variable: z1, float32 (N, T, K1) in [-1, 1].
         """
         check_shape("z0", z0, ("N", self.k0))
-        if bool(self.n_classes) != (labels is not None):
-            raise InputError(
-                f"labels must {'not be None' if self.n_classes else 'be None'}: n_classes is {self.n_classes}"
-            )
-        if labels is not None:
-            z0 = F.concat([z0, one_hot(labels, self.n_classes)])
-        return self.temporal_generator(z0)
+        label = one_hot(labels, len(z0), self)
+        return self.temporal_generator(z0 if label is None else F.concat([z0, label]))
 
     def generate_frames(self, z0, z1, labels=None):
         """Apply G1 to every frame of a trajectory, with the same z0 (and label) for all frames of a video.
@@ -104,10 +98,11 @@ class VideoGenerator(Generator):
             x = F.broadcast_to(F.expand_dims(x, 1), (n, n_frames, x.shape[1]))
             return F.reshape(x, (n * n_frames, x.shape[2]))
 
+        label = one_hot(labels, n, self)
         frames = self.image_generator(
             F.reshape(z1, (n * n_frames, self.k1)),
             for_each_frame(z0) if self.image_generator.use_z0 else None,
-            None if labels is None else for_each_frame(one_hot(labels, self.n_classes)),
+            None if label is None else for_each_frame(label),
         )
         videos = F.reshape(frames, (n, n_frames, *frames.shape[1:]))
         return F.transpose(videos, (0, 2, 1, 3, 4))

@@ -109,7 +109,7 @@ class Generator(chainer.Chain):
 
 
 def random_states(seed):
-    """Return what z0 and what labels are drawn from; these are two, so that the batch size does not matter."""
+    """Return what z0 and what labels are drawn from: two, so that the batch size does not matter."""
     return np.random.RandomState(seed), np.random.RandomState([seed, 1])
 
 

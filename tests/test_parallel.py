@@ -67,7 +67,7 @@ def test_after_an_error_no_thread_goes_on(two_threads):
     with pytest.raises(ValueError):
         parallel.for_each(work, range(20))
     so_far = list(done)
-    assert so_far[0] == 1 and len(so_far) < 19
+    assert 1 in so_far and len(so_far) < 19  # it had begun, so it was waited for; most had not
     time.sleep(0.3)
     assert done == so_far
 

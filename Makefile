@@ -21,14 +21,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help install test test-gpu lint train-mnist benchmark benchmark-gpu clean
 
 help:
-	@echo 'make install      install the package and what it needs into $(VENV)'
-	@echo 'make test         run the tests that need no GPU and no long time'
-	@echo 'make test-gpu     run the tests that need a GPU; fails where there is none'
-	@echo 'make lint         check the code with ruff'
-	@echo 'make train-mnist  make Moving MNIST if it is not there, and train on it'
-	@echo 'make benchmark    time an iteration on the CPU: ours, stock Chainer and, if installed, PyTorch'
+	@echo 'make install        install the package and what it needs into $(VENV)'
+	@echo 'make test           run the tests that need no GPU and no long time'
+	@echo 'make test-gpu       run the tests that need a GPU; fails where there is none'
+	@echo 'make lint           check the code with ruff'
+	@echo 'make train-mnist    make Moving MNIST if it is not there, and train on it'
+	@echo 'make benchmark      time an iteration on the CPU: ours, stock Chainer and, if installed, PyTorch'
 	@echo 'make benchmark-gpu  the same on a GPU; needs one'
-	@echo 'make clean        remove build files and caches; data, results and $(VENV) stay'
+	@echo 'make clean          remove build files and caches; data, results and $(VENV) stay'
 	@echo
 	@echo 'Variables, as in "make train-mnist GPU=0 ITERATIONS=1000":'
 	@echo '  PYTHON      Python 3.10 to 3.13 to make $(VENV) from (default: python3)'

@@ -146,15 +146,11 @@ def read_video(path, filters, fps=None, gray=False):
 
 def _quarter_turns(path):
     """How often to turn the frames clockwise: phones store them as the sensor sees them, with such a note."""
-    with iio.imopen(path, "r", plugin="pyav") as file:
-        try:
-            note = file.metadata(index=0).get("DISPLAYMATRIX")
-        except StopIteration:  # no frames
-            return 0
-    if note is None:
-        return 0
-    cosine, sine = np.frombuffer(note, np.int32)[:2].astype(float)
-    return round(np.arctan2(sine, cosine) / (np.pi / 2)) % 4
+    # Not by imageio, whose way to such notes fails with PyAV 19. It meets the same errors, and says which.
+    with contextlib.suppress(av.FFmpegError, IndexError, ValueError), av.open(path) as file:
+        frame = next(file.decode(video=0), None)
+        return 0 if frame is None else round(-frame.rotation / 90) % 4
+    return 0
 
 
 def _stated(file):

@@ -48,7 +48,14 @@ from tgan_chainer.figures import (
     to_rgb,
 )
 from tgan_chainer.labels import label_name, parse_labels
-from tgan_chainer.videos import MAX_GRID, check_suffix, tile, to_uint8
+from tgan_chainer.videos import (
+    MAX_GRID,
+    add_picture_options,
+    check_picture_options,
+    check_suffix,
+    tile,
+    to_uint8,
+)
 
 DEFAULT_NUM = {3: 6, 4: 36, 5: 4, 6: 4, 7: 2}
 LABELS_ON_A_PAGE = 8
@@ -189,17 +196,12 @@ def check_arguments(args):
         raise InputError(f"{args.out} must end in {wanted} for figure {args.figure}")
     if args.num is None:
         args.num = DEFAULT_NUM.get(args.figure, 1)
-    check_positive_int(num=args.num, scale=args.scale, factor=args.factor)
+    check_positive_int(num=args.num, factor=args.factor)
+    check_picture_options(args, [args.seed])
     if args.num > MAX_GRID:
         raise InputError(f"num must be at most {MAX_GRID}, not {args.num}")
-    if args.scale > 16:
-        raise InputError(f"scale must be at most 16, not {args.scale}")
     if args.factor > 64:
         raise InputError(f"factor must be at most 64, not {args.factor}")
-    if not 0 <= args.seed < 2**32:
-        raise InputError(f"seed must be in 0 ... 4294967295, not {args.seed}")
-    if not 0 < args.fps <= 100:
-        raise InputError(f"fps must be more than 0 and at most 100, not {args.fps}")
     for option, figure in ("label", 7), ("key", 2):
         if getattr(args, option) and args.figure != figure:
             raise InputError(f"--{option} belongs to figure {figure}, not {args.figure}")
@@ -231,11 +233,7 @@ def parse_arguments(argv):
         "--label", nargs="+", metavar="L",
         help=f"figure 7: names or numbers of labels, or all (default: the first {LABELS_ON_A_PAGE})",
     )  # fmt: skip
-    parser.add_argument("--fps", type=float, metavar="X", default=8, help="frames per second (default 8)")
-    parser.add_argument("--scale", type=int, metavar="N", default=2, help="size of a pixel (default 2)")
-    parser.add_argument(
-        "--gpu", type=int, metavar="N", help="GPU to use, -1 for the CPU (default: 0 if there)"
-    )
+    add_picture_options(parser)
     return parser.parse_args(argv)
 
 

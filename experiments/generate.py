@@ -18,36 +18,27 @@ A conditional generator draws labels as often as its training data had them, unl
 
 import os
 
-import numpy as np
 from tqdm import tqdm
 
 from tgan_chainer import load_generator, save_videos
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.cli import ArgumentParser, run_command
-from tgan_chainer.errors import InputError
-from tgan_chainer.labels import parse_labels
-from tgan_chainer.videos import check_suffix
+from tgan_chainer.labels import repeat_labels
+from tgan_chainer.videos import add_picture_options, check_picture_options, check_suffix
 
 
 def main(argv=None):
     args = parse_arguments(argv)
-    check_positive_int(num=args.num, batch_size=args.batch_size, scale=args.scale)
-    if args.scale > 16:
-        raise InputError(f"scale must be at most 16, not {args.scale}")
+    check_positive_int(num=args.num, batch_size=args.batch_size)
+    check_picture_options(args, [args.seed])
     if args.columns is not None:
         check_positive_int(columns=args.columns)
-    if not 0 <= args.seed < 2**32:
-        raise InputError(f"seed must be in 0 ... 4294967295, not {args.seed}")
-    if not 0 < args.fps <= 100:
-        raise InputError(f"fps must be more than 0 and at most 100, not {args.fps}")
     suffix = check_suffix(args.out)
     generator = load_generator(args.source, args.gpu)
 
     options = {"columns": args.columns, "fps": args.fps, "scale": args.scale}
-    labels, num = None, args.num
-    if args.label:
-        labels = np.repeat(parse_labels(args.label, generator), args.num)
-        num = len(labels)
+    labels, num = repeat_labels(args.label, args.num, generator)
+    if labels is not None:
         options["columns"] = args.columns or args.num
     videos = generator.sample(num, args.seed, args.batch_size, labels)
     videos = tqdm(videos, total=num, unit="video", disable=None)
@@ -74,14 +65,10 @@ def parse_arguments(argv):
     )
     parser.add_argument("--each", action="store_true", help="one file for each video: FILE_00000.gif, ...")
     parser.add_argument("--columns", type=int, metavar="N", help="videos in a row (default: a square grid)")
-    parser.add_argument("--fps", type=float, metavar="X", default=8, help="frames per second (default 8)")
-    parser.add_argument("--scale", type=int, metavar="N", default=2, help="size of a pixel (default 2)")
     parser.add_argument(
         "--batch-size", type=int, metavar="N", default=16, help="videos at a time (default 16)"
     )
-    parser.add_argument(
-        "--gpu", type=int, metavar="N", help="GPU to use, -1 for the CPU (default: 0 if there)"
-    )
+    add_picture_options(parser)
     return parser.parse_args(argv)
 
 

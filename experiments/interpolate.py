@@ -39,9 +39,9 @@ from tgan_chainer.figures import (
     page_window,
     save_picture,
 )
-from tgan_chainer.labels import parse_labels
+from tgan_chainer.labels import parse_labels, repeat_labels
 from tgan_chainer.links.generator import random_states
-from tgan_chainer.videos import MAX_GRID, check_suffix, to_uint8
+from tgan_chainer.videos import MAX_GRID, add_picture_options, check_picture_options, check_suffix, to_uint8
 
 import chainer
 
@@ -64,10 +64,7 @@ def interpolate(generator, args):
     n_frames, still = generator.video_shape[1], args.out.lower().endswith(".png")
     window = args.frames or (page_window(n_frames, args.factor) if still else (1, n_frames))
     slow = InterpolatingGenerator(generator, args.factor, window)
-    labels, num = None, args.num
-    if args.label:
-        labels = np.repeat(parse_labels(args.label, generator), args.num)
-        num = len(labels)
+    labels, num = repeat_labels(args.label, args.num, generator)
     if num > MAX_GRID and not args.out.lower().endswith(".npy"):
         raise InputError(f"more than {MAX_GRID} videos do not fit into one picture; write an .npy")
     videos = tqdm(slow.sample(num, args.seed, labels=labels), total=num, unit="video", disable=None)
@@ -115,18 +112,12 @@ def check_arguments(args):
     for name, default in {"factor": 4, "num": 4, "seed": 0, "steps": 8}.items():
         if getattr(args, name) is None:
             setattr(args, name, default)
-    check_positive_int(factor=args.factor, num=args.num, scale=args.scale)
+    check_positive_int(factor=args.factor, num=args.num)
+    check_picture_options(args, [args.seed, *(args.between or [])])
     if args.factor > MAX_FACTOR:
         raise InputError(f"factor must be at most {MAX_FACTOR}, not {args.factor}")
     if not 2 <= args.steps <= MAX_STEPS:
         raise InputError(f"steps must be in 2 ... {MAX_STEPS}, not {args.steps}")
-    if args.scale > 16:
-        raise InputError(f"scale must be at most 16, not {args.scale}")
-    for seed in [args.seed, *(args.between or [])]:
-        if not 0 <= seed < 2**32:
-            raise InputError(f"seed must be in 0 ... 4294967295, not {seed}")
-    if not 0 < args.fps <= 100:
-        raise InputError(f"fps must be more than 0 and at most 100, not {args.fps}")
     check_suffix(args.out)
 
 
@@ -151,11 +142,7 @@ def parse_arguments(argv):
     parser.add_argument(
         "--steps", type=int, metavar="N", help="videos with --between, both ends included (default 8)"
     )
-    parser.add_argument("--fps", type=float, metavar="X", default=8, help="frames per second (default 8)")
-    parser.add_argument("--scale", type=int, metavar="N", default=2, help="size of a pixel (default 2)")
-    parser.add_argument(
-        "--gpu", type=int, metavar="N", help="GPU to use, -1 for the CPU (default: 0 if there)"
-    )
+    add_picture_options(parser)
     return parser.parse_args(argv)
 
 

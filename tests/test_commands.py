@@ -1,22 +1,19 @@
 """train.py and generate.py, run as a user runs them, on a tiny data set and networks."""
 
-import contextlib
-import io
 import itertools
 import json
 import os
-import runpy
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from unittest import mock
 
 import imageio.v3 as iio
 import numpy as np
 import pytest
 import yaml
+from commands import assert_one_line_error, call
 
 from tgan_chainer import VideoDiscriminator, load_generator
 from tgan_chainer.datasets import write_videos
@@ -51,20 +48,6 @@ def run(name, *arguments):
     )
 
 
-def call(name, *arguments):
-    """Run a command within this process, which saves the time of importing everything again."""
-    path, *argv = command(name, *arguments)[1:]
-    output, errors = io.StringIO(), io.StringIO()
-    with (
-        mock.patch.object(sys, "argv", [path, *argv]),
-        contextlib.redirect_stdout(output),
-        contextlib.redirect_stderr(errors),
-        pytest.raises(SystemExit) as caught,
-    ):
-        runpy.run_path(path, run_name="__main__")
-    return subprocess.CompletedProcess(argv, caught.value.code or 0, output.getvalue(), errors.getvalue())
-
-
 def train(data, out, *arguments, run=run):
     return run("train.py", *TINY, "--data", data, "--out", out, *arguments)
 
@@ -76,14 +59,6 @@ def trained(data, tmp_path_factory):
     result = train(data, out, "--iterations", 6, "--snapshot-interval", 3)
     assert result.returncode == 0, result.stderr
     return out
-
-
-def assert_one_line_error(result, *words):
-    assert result.returncode == 2, result.stdout + result.stderr
-    lines = result.stderr.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith("error: "), result.stderr
-    for word in words:
-        assert word in lines[0]
 
 
 def arrays(path):

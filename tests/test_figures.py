@@ -1,17 +1,13 @@
 """interpolate.py and figures.py, on tiny generators that were never trained."""
 
-import contextlib
-import io
 import json
 import os
-import runpy
-import subprocess
-import sys
 from unittest import mock
 
 import imageio.v3 as iio
 import numpy as np
 import pytest
+from commands import assert_one_line_error, call
 from PIL import Image, ImageSequence
 
 from tgan_chainer import figures, load_generator
@@ -28,32 +24,10 @@ GAP, BORDER = figures.GAP, figures.BORDER
 TINY = {"image_size": 16, "temporal_width": 32, "image_width": 8, "discriminator_width": 1, "video_width": 8}
 
 
-def call(name, *arguments):
-    """Run a command within this process."""
-    path, argv = os.path.join(EXPERIMENTS, name), list(map(str, arguments))
-    output, errors = io.StringIO(), io.StringIO()
-    with (
-        mock.patch.object(sys, "argv", [path, *argv]),
-        contextlib.redirect_stdout(output),
-        contextlib.redirect_stderr(errors),
-        pytest.raises(SystemExit) as caught,
-    ):
-        runpy.run_path(path, run_name="__main__")
-    return subprocess.CompletedProcess(argv, caught.value.code or 0, output.getvalue(), errors.getvalue())
-
-
 def succeed(name, *arguments):
     result = call(name, *arguments, "--gpu", -1)
     assert result.returncode == 0, result.stderr
     return result.stdout
-
-
-def assert_one_line_error(result, *words):
-    assert result.returncode == 2, result.stdout + result.stderr
-    lines = result.stderr.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith("error: "), result.stderr
-    for word in words:
-        assert word in lines[0]
 
 
 def save_run(folder, label_names=None, log=None, **settings):

@@ -2,6 +2,8 @@
 
 import difflib
 
+import numpy as np
+
 from tgan_chainer.errors import InputError
 
 
@@ -23,6 +25,17 @@ def parse_labels(texts, generator):
     if texts == ["all"]:
         return list(range(generator.n_classes))
     return [_parse_label(text, generator) for text in texts]
+
+
+def repeat_labels(texts, n, generator):
+    """Return the labels of n videos for each that is named, int (N,), and N; None and n if none is named.
+
+    Arguments and errors are those of :func:`parse_labels`, but that ``texts`` may be None.
+    """
+    if not texts:
+        return None, n
+    labels = np.repeat(parse_labels(texts, generator), n)
+    return labels, len(labels)
 
 
 def label_name(label, generator):

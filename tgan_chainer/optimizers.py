@@ -61,8 +61,4 @@ class _TiledRMSpropRule(RMSpropRule):
             theta[tile] -= step
 
         tiles = chunks(len(theta), _TILE)
-        if len(tiles) < _MIN_TILES:
-            for tile in tiles:
-                run(tile)
-        else:
-            for_each(run, tiles)
+        for_each(run, tiles, in_threads=len(tiles) >= _MIN_TILES)

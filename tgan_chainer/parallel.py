@@ -51,7 +51,7 @@ def thread_count():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def for_each(function, items):
+def for_each(function, items, in_threads=True):
     """Call ``function(item)`` for each item, on several threads; return when all calls have.
 
     Which thread takes which item is left to chance: calls must not write to the same memory, and then the
@@ -60,10 +60,15 @@ def for_each(function, items):
     Args:
         function (callable): What it returns is dropped. It must not call :func:`for_each`.
         items (iterable): Best the longest work first.
+        in_threads (bool): False makes it a plain loop, for work that is too small, or a GPU's.
 
     Raises:
         Exception: The first that a call raised.
     """
+    if not in_threads:
+        for item in items:
+            function(item)
+        return
     items = list(items)
     with _controller().limit(limits=1, user_api="blas"):
         if len(items) < 2 or thread_count() == 1:

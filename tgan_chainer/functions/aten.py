@@ -33,8 +33,7 @@ def lends(x):
 def convolve(x, W, b, grid):
     """x (N, C, *large), W (C', C, *kernel), b (C',) or None → (N, C', *small)."""
     arguments = [None if a is None else _to_torch(a) for a in (x, W, b)]
-    options = grid.stride, grid.whole_pad, (1,) * len(grid.whole_pad), False, (0,) * len(grid.whole_pad), 1
-    return _from_torch(_call(_torch().ops.aten.convolution, *arguments, *options), x)
+    return _from_torch(_call(_torch().ops.aten.convolution, *arguments, *_options(grid)), x)
 
 
 def deconvolve(x, W, b, grid):
@@ -42,24 +41,20 @@ def deconvolve(x, W, b, grid):
     arguments = [None if a is None else _to_torch(a) for a in (x, W, b)]
     sizes = zip(grid.large, grid.small, grid.stride, W.shape[2:], grid.whole_pad)
     missing = tuple(d - (s * (o - 1) + k - 2 * p) for d, o, s, k, p in sizes)
-    options = grid.stride, grid.whole_pad, (1,) * len(grid.whole_pad), True, missing, 1
-    return _from_torch(_call(_torch().ops.aten.convolution, *arguments, *options), x)
+    return _from_torch(_call(_torch().ops.aten.convolution, *arguments, *_options(grid, missing)), x)
 
 
 def weight_gradient(x, gy, grid):
     """x (N, C, *large), gradient of the output gy (N, C', *small) → (C', C, *kernel)."""
     W = _to_torch(backend.get_array_module(x).empty((gy.shape[1], x.shape[1], *grid.whole_kernel), x.dtype))
-    options = (
-        None,
-        grid.stride,
-        grid.whole_pad,
-        (1,) * len(grid.whole_pad),
-        False,
-        (0,) * len(grid.whole_pad),
-        1,
-    )
-    arguments = _to_torch(gy), _to_torch(x), W, *options, (False, True, False)
+    arguments = _to_torch(gy), _to_torch(x), W, None, *_options(grid), (False, True, False)
     return _from_torch(_call(_torch().ops.aten.convolution_backward, *arguments)[1], x)
+
+
+def _options(grid, output_padding=None):
+    """Return stride, padding, dilation, transposed (with an output padding), output padding, groups."""
+    ones, zeros = (1,) * len(grid.stride), (0,) * len(grid.stride)
+    return grid.stride, grid.whole_pad, ones, output_padding is not None, output_padding or zeros, 1
 
 
 def _call(function, *arguments):

@@ -312,7 +312,7 @@ def _convolve(x, W, b, grid):
         target = _products(y, block, axis)
         target[...] = y_block.reshape(target.shape)
 
-    _for_each(is_large, run, grid.blocks(x, *W.shape[::-1], is_large))
+    for_each(run, grid.blocks(x, *W.shape[::-1], is_large), is_large)
     return _batch_first(y)
 
 
@@ -343,7 +343,7 @@ def _weight_gradient(x, gy, grid):
             sums = sums.T.reshape(len(gy), -1, *kernel)
             gW[:, channels] = sums[(..., *map(slice, grid.kernel))]
 
-        _for_each(is_large, run, _channels(is_large, x.shape[1], math.prod(grid.kernel)))
+        for_each(run, _channels(is_large, x.shape[1], math.prod(grid.kernel)), is_large)
     if grid.kernel == grid.whole_kernel:
         return gW
     whole = backend.get_array_module(x).zeros((*W_shape[:2], *grid.whole_kernel), x.dtype)
@@ -372,7 +372,7 @@ def _deconvolve(x, W, b, grid):
             for phase, inner, outer in grid.phases():
                 y[(channels, *outer)] = phases[(channels, *phase, *inner)]
 
-        _for_each(is_large, run, _channels(is_large, len(y)))
+        for_each(run, _channels(is_large, len(y)), is_large)
     if b is not None:
         y += b.reshape(-1, *(1 for _ in y.shape[1:]))
     return _batch_first(y)
@@ -409,17 +409,8 @@ def _scatter_phases(x, W, grid):
                 of_phases = _products(phases[channels], shifted, axis)
                 of_phases += columns[(slice(None), slice(None), *of_tap)]
 
-    _for_each(is_large, run, _channels(is_large, n_out, math.prod(kernel)))
+    for_each(run, _channels(is_large, n_out, math.prod(kernel)), is_large)
     return phases
-
-
-def _for_each(is_large, function, items):
-    """Loop over items, in several threads if that pays."""
-    if is_large:
-        for_each(function, items)
-    else:
-        for item in items:
-            function(item)
 
 
 def _channels(is_large, n, rows=1):
@@ -437,7 +428,7 @@ def _windows(x, grid, is_large):
         for phase, inner, outer in grid.phases():
             phases[(channels, *phase, *inner)] = x[(channels, *outer)]
 
-    _for_each(is_large, run, _channels(is_large, len(x)))
+    for_each(run, _channels(is_large, len(x)), is_large)
     n_axes = len(grid.small)
     of_channel, *strides, of_n = phases.strides
     of_phase, of_length = strides[:n_axes], strides[n_axes:]

@@ -54,7 +54,7 @@ class MinimalFiltering:
 
         def run(task):
             batch, tiles = task
-            windows = self._load_windows(x, slice(None), tiles, batch)
+            windows = self._load_windows(x, slice(0, len(x)), tiles, batch)
             outputs = scratch("tiles", self._shape_of_tiles(len(W), tiles, batch), x.dtype)
             _convolve(windows, U, outputs, self.n_axes)
             for half, places in self._tiles(tiles):
@@ -78,7 +78,7 @@ class MinimalFiltering:
             carry = []
             for tiles in blocks:
                 is_last = tiles is blocks[-1]
-                windows = self._windows(channels, tiles, batch, x)
+                windows = self._windows(channels, tiles, batch, x.dtype)
                 _deconvolve(self._load_tiles(y, tiles, batch), U[..., rows], windows, self.n_axes)
                 next_carry = []
                 for window, (half, places) in zip(windows, self._parts(tiles, is_last)):
@@ -186,20 +186,19 @@ class MinimalFiltering:
 
     def _load_windows(self, x, channels, tiles, batch):
         """Return 2^n arrays (C, *stride, *lengths, batch): the halves, of t + 1 elements if even, else t."""
-        windows = self._windows(channels, tiles, batch, x)
+        windows = self._windows(channels, tiles, batch, x.dtype)
         for window, (_, places) in zip(windows, self._parts(tiles)):
             window.fill(0)
             for phase, inside, outside in places:
                 window[(slice(None), *phase, *inside)] = x[(channels, *outside, batch)]
         return windows
 
-    def _windows(self, channels, tiles, batch, x):
-        n_channels = len(range(*channels.indices(len(x))))
+    def _windows(self, channels, tiles, batch, dtype):
         windows = []
         for half in np.ndindex(*(2,) * self.n_axes):
             lengths = (_length(t) + 1 - h for t, h in zip(tiles, half))
-            shape = (n_channels, *self.stride, *lengths, _length(batch))
-            windows.append(scratch(("windows", half), shape, x.dtype))
+            shape = (_length(channels), *self.stride, *lengths, _length(batch))
+            windows.append(scratch(("windows", half), shape, dtype))
         return windows
 
 

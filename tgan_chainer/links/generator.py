@@ -83,34 +83,36 @@ class Generator(chainer.Chain):
         check_positive_int(batch_size=batch_size)
         random_state, label_state = (None, None) if seed is None else random_states(seed)
         if labels is not None:
-            labels = self._check_labels(labels, n)
+            if not self.n_classes:
+                raise InputError("labels were given, but this generator is not conditional")
+            labels = np.asarray(labels)
+            check_labels(labels, n, self.n_classes)
         for start in range(0, n, batch_size):
             size = min(batch_size, n - start)
             inputs = [self.draw_z0(size, random_state)]
             if labels is not None:
-                inputs.append(self.device.send(labels[start : start + size]))
+                inputs.append(self.device.send(labels[start : start + size].astype(np.int32)))
             elif self.n_classes:
                 inputs.append(self.draw_labels(size, label_state))
             with chainer.using_config("train", False), chainer.no_backprop_mode():
                 videos = self(*inputs)
             yield from chainer.get_device("@numpy").send(videos.array)
 
-    def _check_labels(self, labels, n):
-        if not self.n_classes:
-            raise InputError("labels were given, but this generator is not conditional")
-        labels = np.asarray(labels)
-        if labels.shape != (n,) or labels.dtype.kind not in "iu":
-            raise InputError(f"labels must be {n} whole numbers, not {labels.dtype} {labels.shape}")
-        if len(labels) and not 0 <= labels.min() <= labels.max() < self.n_classes:
-            raise InputError(
-                f"labels must be in 0 ... {self.n_classes - 1}, not {labels.min()} ... {labels.max()}"
-            )
-        return labels.astype(np.int32)
-
 
 def random_states(seed):
     """Return what z0 and what labels are drawn from: two, so that the batch size does not matter."""
     return np.random.RandomState(seed), np.random.RandomState([seed, 1])
+
+
+def check_labels(labels, n, n_classes):
+    """Raise InputError unless ``labels`` are n whole numbers in 0 ... V - 1.
+
+    Their range is not looked at on a GPU, which it would make wait.
+    """
+    if labels.shape != (n,) or labels.dtype.kind not in "iu":
+        raise InputError(f"labels must be {n} whole numbers, not {labels.dtype} {labels.shape}")
+    if isinstance(labels, np.ndarray) and n and not 0 <= labels.min() <= labels.max() < n_classes:
+        raise InputError(f"labels must be in 0 ... {n_classes - 1}, not {labels.min()} ... {labels.max()}")
 
 
 def one_hot(labels, n, link):
@@ -134,9 +136,5 @@ def one_hot(labels, n, link):
     if labels is None:
         return None
     labels = link.device.send(labels)
-    if labels.shape != (n,) or labels.dtype.kind not in "iu":
-        raise InputError(f"labels must be {n} whole numbers, not {labels.dtype} {labels.shape}")
-    # On a GPU that would make it wait.
-    if link.xp is np and n and not 0 <= labels.min() <= labels.max() < link.n_classes:
-        raise InputError(f"labels must be in 0 ... {link.n_classes - 1}: {labels.min()} ... {labels.max()}")
+    check_labels(labels, n, link.n_classes)
     return (labels[:, None] == link.xp.arange(link.n_classes)).astype(np.float32)

@@ -36,7 +36,6 @@ import dataclasses
 import importlib.util
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -46,6 +45,7 @@ import numpy as np
 from peers import stock_chainer
 from tqdm import tqdm
 
+from tgan_chainer import provenance
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.cli import ArgumentParser, run_command
 from tgan_chainer.config import Config
@@ -324,29 +324,14 @@ def summarize(iterations, flops):
 
 
 def describe_machine(kind, threads):
-    model = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
-        model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), model)
     return {
         "device": kind,
-        "CPU": model,
-        "cores": os.cpu_count(),
         "threads": threads,
-        "load_average": os.getloadavg()[0],
-        "system": platform.platform(),
-        "commit": commit(),
+        **provenance.describe_machine(),
+        "commit": provenance.commit(),
         "environment": {k: v for k, v in os.environ.items() if k.startswith(("MALLOC_", "OMP_", "KMP_"))},
         "time": time.strftime("%Y-%m-%d %H:%M:%S %z"),
     }
-
-
-def commit():
-    """Return the commit of this checkout, or None."""
-    command = ["git", "-C", os.path.dirname(os.path.abspath(__file__)), "describe", "--always", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def format_result(result, machine):

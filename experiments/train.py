@@ -20,7 +20,7 @@ import sys
 
 import numpy as np
 
-from tgan_chainer import extensions, snapshots
+from tgan_chainer import extensions, provenance, snapshots
 from tgan_chainer.cli import ArgumentParser, run_command
 from tgan_chainer.clipping import SingularValueClipping, WeightClipping
 from tgan_chainer.config import Config, config_name
@@ -97,6 +97,7 @@ def main(argv=None):
             )
         print(f"resumed from {resume_from}", flush=True)
     config.save(os.path.join(out, "config.yaml"))
+    provenance.record(out, device, from_iteration=updater.iteration)
     with stop, np.errstate(all="ignore"):  # what overflows is reported by iteration and name
         try:
             trainer.run(show_loop_exception_msg=False)

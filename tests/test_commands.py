@@ -15,7 +15,7 @@ import pytest
 import yaml
 from commands import assert_one_line_error, call
 
-from tgan_chainer import VideoDiscriminator, load_generator
+from tgan_chainer import VideoDiscriminator, load_generator, provenance
 from tgan_chainer.datasets import write_videos
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
@@ -111,8 +111,8 @@ def test_a_conditional_model_needs_labels(tmp_path):
 
 def test_a_run_leaves_everything_in_its_folder(trained):
     assert set(os.listdir(trained)) == {
-        "config.yaml", "log", "losses.png", "preview", "snapshot_iter_3.npz", "snapshot_iter_6.npz",
-        "generator_iter_3.npz", "generator_iter_6.npz",
+        "config.yaml", "log", "losses.png", "preview", "provenance.json", "snapshot_iter_3.npz",
+        "snapshot_iter_6.npz", "generator_iter_3.npz", "generator_iter_6.npz",
     }  # fmt: skip
     assert set(os.listdir(os.path.join(trained, "preview"))) == {
         f"iter_000000{n}.{suffix}" for n in (4, 6) for suffix in ("gif", "png")
@@ -425,3 +425,12 @@ def test_training_resuming_and_generating_on_a_gpu(data, tmp_path):
         assert result.returncode == 0, result.stderr
         videos.append(np.load(path, allow_pickle=False))
     np.testing.assert_allclose(*videos, atol=1e-4)  # a seed means the same videos on every device
+
+
+def test_a_run_records_on_what_it_was_trained_each_time(data, tmp_path):
+    out = str(tmp_path / "run")
+    train(data, out, "--iterations", 1, run=call)
+    call("train.py", "--gpu", -1, "--out", out, "--resume", "--iterations", 2)
+    first, second = provenance.read(out)
+    assert [first["from_iteration"], second["from_iteration"]] == [0, 1]
+    assert first["hardware"] and first["versions"]["chainer"] == "7.8.1" and "commit" in first

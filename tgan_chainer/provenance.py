@@ -1,0 +1,86 @@
+"""Where numbers come from: the machine, the code and the libraries that made them."""
+
+import contextlib
+import json
+import os
+import platform
+import subprocess
+import time
+
+import numpy as np
+
+import tgan_chainer
+from tgan_chainer.files import atomic_path
+from tgan_chainer.parallel import thread_count
+
+import chainer
+from chainer.backends import cuda
+
+FILENAME = "provenance.json"
+
+
+def describe_machine():
+    """Return the machine as a dict: ``CPU`` (its model), ``cores``, ``load_average``, ``system``."""
+    model = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
+        model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), model)
+    return {
+        "CPU": model,
+        "cores": os.cpu_count(),
+        "load_average": os.getloadavg()[0],
+        "system": platform.platform(),
+    }
+
+
+def commit():
+    """Return the commit of this checkout, with ``-dirty`` if files differ from it; None if it is none."""
+    command = ["git", "-C", os.path.dirname(os.path.abspath(__file__)), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() or None
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def describe(device):
+    """Describe all that a result depends on but its settings.
+
+    Args:
+        device (~chainer.backend.Device): Where it is computed.
+
+    Returns:
+        dict: ``date``, ``commit``, ``version`` of this package, ``versions`` of others, ``hardware`` (the
+        GPU, or the CPU and the number of threads, as text), and what :func:`describe_machine` returns.
+    """
+    machine = describe_machine()
+    versions = {"python": platform.python_version(), "numpy": np.__version__, "chainer": chainer.__version__}
+    hardware = f"{machine['CPU']}, {thread_count()} of {machine['cores']} cores"
+    if device.xp is not np:
+        properties = cuda.cupy.cuda.runtime.getDeviceProperties(device.device.id)
+        hardware = properties["name"].decode()
+        versions["cupy"] = cuda.cupy.__version__
+    return {
+        "date": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+        "commit": commit(),
+        "version": tgan_chainer.__version__,
+        "versions": versions,
+        "hardware": hardware,
+        **machine,
+    }
+
+
+def record(out, device, **more):
+    """Append :func:`describe`, and ``more``, to the list in ``provenance.json`` of a results folder."""
+    path = os.path.join(out, FILENAME)
+    entries = [*read(out), {**more, **describe(device)}]
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        json.dump(entries, file, indent=1)
+
+
+def read(out):
+    """Return the list that :func:`record` wrote; an empty one if there is none that can be read."""
+    try:
+        with open(os.path.join(out, FILENAME), encoding="utf-8") as file:
+            entries = json.load(file)
+    except (OSError, ValueError):
+        return []
+    return entries if isinstance(entries, list) else []

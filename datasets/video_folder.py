@@ -30,6 +30,7 @@ import os
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.cli import ArgumentParser, run_command
 from tgan_chainer.datasets.decoding import (
+    VIDEO_SUFFIXES,
     Clip,
     add_options,
     make_video_file,
@@ -38,8 +39,6 @@ from tgan_chainer.datasets.decoding import (
     square_filters,
 )
 from tgan_chainer.errors import InputError
-
-SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".gif", ".wmv", ".flv")
 
 
 def main(argv=None):
@@ -78,12 +77,12 @@ def find_clips(src):
         os.path.relpath(os.path.join(folder, name), src)
         for folder, _, files in os.walk(src, followlinks=True)
         for name in files
-        if name.lower().endswith(SUFFIXES)
+        if name.lower().endswith(VIDEO_SUFFIXES)
     )
     parts = {name: name.split(os.sep) for name in names}
     names = [name for name in names if not any(part.startswith(".") for part in parts[name])]
     if not names:
-        raise InputError(f"{src}: no videos; expected files that end in {' '.join(SUFFIXES)}")
+        raise InputError(f"{src}: no videos; expected files that end in {' '.join(VIDEO_SUFFIXES)}")
     loose = [name for name in names if len(parts[name]) == 1]
     if loose and len(loose) < len(names):
         inside = next(name for name in names if len(parts[name]) > 1)

@@ -27,6 +27,7 @@ from tgan_chainer.config import Config, config_name
 from tgan_chainer.datasets import RandomWindows, VideoDataset
 from tgan_chainer.devices import get_device
 from tgan_chainer.errors import InputError, NonFiniteError
+from tgan_chainer.evaluations import load_classifier
 from tgan_chainer.files import TEMPORARY_PREFIX
 from tgan_chainer.losses import LOSSES
 from tgan_chainer.models import build_discriminator, build_generator
@@ -53,6 +54,10 @@ def main(argv=None):
     config = complete(config, dataset)
     iterator = chainer.iterators.MultithreadIterator(  # a thread loads the next batch meanwhile
         dataset, config.batch_size, n_threads=1, order_sampler=RandomWindows(dataset, config.seed)
+    )
+
+    classifier = config.classifier and load_classifier(
+        None if config.classifier == "c3d" else config.classifier, gpu=args.gpu
     )
 
     # The networks (Table 1, Fig. 1, Sections 5.2 and 6.3).
@@ -87,6 +92,12 @@ def main(argv=None):
     trainer.extend(extensions.Console(log, config.iterations))
     trainer.extend(extensions.LossCurves(log), trigger=stop.every(config.preview_interval))
     trainer.extend(extensions.Preview(generator), trigger=stop.every(config.preview_interval))
+    if classifier:
+        scores = extensions.InceptionScore(generator, classifier, config.score_samples)
+        trainer.extend(scores, trigger=stop.every(config.score_interval))
+    if config.opponent:
+        games = extensions.GAM(config, config.opponent, config.score_samples)
+        trainer.extend(games, trigger=stop.every(config.score_interval))
     trainer.extend(extensions.Snapshot(config), trigger=stop.every(config.snapshot_interval))
 
     if resume_from:

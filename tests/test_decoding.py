@@ -45,7 +45,7 @@ ucf101, golf, video_folder = map(load_command, ("ucf101", "golf", "video_folder"
 @pytest.fixture(autouse=True)
 def collecting_little():
     """imageio collects garbage for every file: without that these tests take a third less time."""
-    with decoding._collecting_little():
+    with decoding.collecting_little():
         yield
 
 

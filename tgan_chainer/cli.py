@@ -16,15 +16,18 @@ class ArgumentParser(argparse.ArgumentParser):
         description (str): The docstring.
     """
 
-    def __init__(self, description):
+    def __init__(self, description, **more):
         super().__init__(
-            description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            **more,
         )
 
     def parse_args(self, args=None, namespace=None):
         namespace, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            known = [option for action in self._actions for option in action.option_strings]
+            known = list(_options(self))
             nearest = difflib.get_close_matches(unknown[0].partition("=")[0], known, 1)
             hint = f"did you mean {nearest[0]}?" if nearest else f"{self.prog} --help lists all options"
             self.error(f"unknown argument {unknown[0]}; {hint}")
@@ -59,6 +62,14 @@ def run_command(main):
         status = 128 + signal.SIGINT
         print("interrupted", file=sys.stderr)
     sys.exit(status)
+
+
+def _options(parser):
+    """Yield the options of a parser and of its commands'."""
+    for action in parser._actions:
+        yield from action.option_strings
+        for command in action.choices.values() if isinstance(action.choices, dict) else ():
+            yield from _options(command)
 
 
 def _fail(message, status=2):

@@ -79,9 +79,22 @@ class Config:
     snapshot_interval: int = _setting(5000, "iterations per snapshot", 1)
     keep: int = _setting(3, "how many of the newest snapshots to keep; 0 for all", 0)
 
+    score_interval: int = _setting(5000, "iterations per score, with classifier or opponent", 1)
+    score_samples: int = _setting(1000, "samples of such a score", 2)
+    classifier: str = _setting(
+        "",
+        "reports an inception score by it on the way: a file of train_classifier.py; c3d, the published one",
+    )
+    opponent: str = _setting(
+        "", "reports GAM scores against it on the way: a run or snapshot; self, this run's last snapshot"
+    )
+
     # What can change when a run is resumed, because its numbers so far would have been the same. (The data
     # may have moved; load_snapshot checks that it is the same.)
-    RESUMABLE = ("description", "data", "iterations", "preview_interval", "snapshot_interval", "keep")
+    RESUMABLE = (
+        *("description", "data", "iterations", "preview_interval", "snapshot_interval", "keep"),
+        *("score_interval", "score_samples", "classifier", "opponent"),
+    )
 
     def __post_init__(self):
         for field in dataclasses.fields(self):

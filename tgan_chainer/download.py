@@ -2,7 +2,9 @@
 
 import hashlib
 import http.client
+import json
 import os
+import time
 import urllib.request
 
 import tqdm
@@ -40,6 +42,52 @@ def download(url, path, size=None, md5=None, sha256=None, option=None):
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         for block in _verified(_fetch(url, remedy), expected, f"fetching {url}", url, remedy):
             file.write(block)
+
+
+def download_once(url, path, option, is_right):
+    """Fetch ``url`` to ``path`` unless it is there, for files whose publisher states no hash.
+
+    The first time, size, SHA-256 and date are recorded in ``PATH.json``; from then on the file has to have
+    these. Arguments and errors are those of :func:`download`.
+
+    Args:
+        is_right (callable): Takes a path; says whether what came looks like the file, rather than the page of
+            a proxy. Otherwise it is not kept.
+
+    Returns:
+        str: ``path``.
+    """
+    record = f"{path}.json"
+    known, was_there = {}, os.path.exists(path)
+    if was_there and os.path.exists(record):
+        try:
+            with open(record, encoding="utf-8") as file:
+                entries = json.load(file)
+            known = {key: entries[key] for key in ("size", "sha256")}
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{record} is damaged; remove it and {path}, to fetch that again") from error
+    download(url, path, **known, option=option)
+    if not known:
+        if not is_right(path):
+            if was_there:
+                raise InputError(f"{path} is not what {url} should be; remove it, and that is fetched again")
+            os.remove(path)
+            raise InputError(
+                f"{url} brought another kind of file, maybe an error page; try again, or fetch it by hand "
+                f"and hand it over with {option}"
+            )
+        known = {"url": url, "size": os.path.getsize(path), "sha256": sha256_of(path)}
+        with atomic_path(record) as temporary, open(temporary, "w", encoding="utf-8") as file:
+            json.dump({**known, "date": time.strftime("%Y-%m-%d %H:%M:%S %z")}, file, indent=1)
+    return path
+
+
+def sha256_of(path):
+    """Return the SHA-256 of a file in hexadecimal."""
+    digest = hashlib.sha256()
+    for block in _read(path):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def _read(path):

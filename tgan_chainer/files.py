@@ -1,6 +1,8 @@
 """Writing files so that a reader only ever sees the old content or the new one, whole."""
 
 import contextlib
+import json
+import math
 import os
 
 TEMPORARY_PREFIX = ".incomplete-"
@@ -39,3 +41,17 @@ def atomic_path(path):
         with contextlib.suppress(FileNotFoundError):
             os.remove(temporary)
         raise
+
+
+def save_json(path, value):
+    """Write a value of JSON's own types; numbers that JSON lacks become "inf", "-inf" or "nan"."""
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        json.dump(_finite(value), file, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

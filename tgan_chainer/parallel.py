@@ -6,6 +6,7 @@ threads wait for each other after every product, which for the small ones here c
 on a machine that does something else as well up to 20 times as much.
 """
 
+import collections
 import concurrent.futures
 import contextlib
 import ctypes
@@ -89,6 +90,29 @@ def for_each(function, items, in_threads=True):
             for future in futures:
                 future.cancel()
             concurrent.futures.wait(futures)
+
+
+def in_order(function, items, workers):
+    """Yield ``function(item)`` for each item, computed on threads of its own, at most two a thread ahead.
+
+    Meanwhile whoever asks for the results can do something else.
+
+    Args:
+        function (callable): May use :func:`for_each`.
+        items (iterable): Taken one by one, in the caller's thread.
+        workers (int): Number of threads.
+    """
+    pending = collections.deque()
+    pool = concurrent.futures.ThreadPoolExecutor(workers, "in_order")
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > 2 * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def chunks(n, size):

@@ -21,7 +21,7 @@ from tgan_chainer.config import Config
 from tgan_chainer.devices import get_device
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.files import atomic_path
-from tgan_chainer.models import build_generator
+from tgan_chainer.models import build_discriminator, build_generator
 
 from chainer.backends import cuda
 from chainer.serializers import DictionarySerializer, NpzDeserializer
@@ -29,7 +29,8 @@ from chainer.serializers import DictionarySerializer, NpzDeserializer
 RESUMABLE = "snapshot"
 GENERATOR = "generator"
 _FORMAT = "tgan_chainer snapshot 1"
-_PATH_IN_SNAPSHOT = "updater/model:gen/"  # where Chainer's updater puts the generator
+# Where Chainer's updater puts the networks.
+_GENERATOR_PATH, _DISCRIMINATOR_PATH = "updater/model:gen/", "updater/model:dis/"
 
 
 def snapshot_path(out, kind, iteration):
@@ -120,8 +121,41 @@ def load_generator(source, gpu=-1):
             raise InputError(f"{source} holds no {GENERATOR}_iter_N.npz; is it a results folder?")
         path = found[-1]
     metadata, arrays = read_snapshot(path)
+    return _rebuild_generator(path, metadata, arrays, device)
+
+
+def load_gan(source, gpu=-1):
+    """Rebuild a trained generator and its discriminator, of the same iteration.
+
+    Args:
+        source (str): A results folder (its newest snapshot is taken) or a ``snapshot_iter_N.npz``.
+        gpu (int): As for :func:`load_generator`.
+
+    Returns:
+        tuple: The generator, as :func:`load_generator` returns it, and the discriminator.
+
+    Raises:
+        InputError: There is no such file, or it is damaged or of another kind.
+    """
+    device = get_device(gpu)
+    path = source
+    if os.path.isdir(source):
+        found = find_snapshots(source, RESUMABLE)
+        if not found:
+            raise InputError(f"{source} holds no {RESUMABLE}_iter_N.npz; is it a results folder?")
+        path = found[-1]
+    metadata, arrays = read_snapshot(path)
+    if "random_states" not in metadata:
+        raise InputError(f"{path} holds a generator alone; take a {RESUMABLE}_iter_N.npz")
+    discriminator = build_discriminator(metadata["config"])
+    _load(path, arrays, _DISCRIMINATOR_PATH, discriminator)
+    discriminator.to_device(device)
+    return _rebuild_generator(path, metadata, arrays, device), discriminator
+
+
+def _rebuild_generator(path, metadata, arrays, device):
     generator = build_generator(metadata["config"])
-    _load(path, arrays, _PATH_IN_SNAPSHOT if "random_states" in metadata else "", generator)
+    _load(path, arrays, _GENERATOR_PATH if "random_states" in metadata else "", generator)
     generator.to_device(device)
     generator.config, generator.iteration = metadata["config"], metadata["iteration"]
     generator.label_names = metadata.get("label_names")
@@ -137,17 +171,7 @@ def read_snapshot(path):
     Raises:
         InputError: The file is missing, truncated, or not ours.
     """
-    try:
-        # Reading everything at once checks every checksum before anything is changed.
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except FileNotFoundError as error:
-        raise InputError(f"there is no {path}: neither a results folder nor a snapshot") from error
-    # A text file, an image, an .npy and a cut or damaged zip file each end in another one of these.
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{path} is truncated, damaged or not a snapshot ({type(error).__name__}); take another one"
-        ) from error
+    arrays = read_npz(path, "a results folder or a snapshot")
     try:
         metadata = json.loads(str(arrays.pop("metadata")))
         if metadata["format"] != _FORMAT:
@@ -156,6 +180,29 @@ def read_snapshot(path):
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise InputError(f"{path} is not a snapshot of tgan_chainer: it has no metadata") from error
     return metadata, arrays
+
+
+def read_npz(path, kind):
+    """Read all arrays of an npz file into a dict, without unpickling anything.
+
+    Args:
+        path (str): The file.
+        kind (str): What it should be, for messages, such as "a snapshot".
+
+    Raises:
+        InputError: The file is missing, truncated, or no npz file.
+    """
+    try:
+        # Reading everything at once checks every checksum before anything is changed.
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+    except FileNotFoundError as error:
+        raise InputError(f"there is no {path}; expected {kind}") from error
+    # A text file, an image, an .npy and a cut or damaged zip file each end in another one of these.
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path} is truncated, damaged or not {kind} ({type(error).__name__}); take another one"
+        ) from error
 
 
 def _save(path, target, iteration, config, **more):

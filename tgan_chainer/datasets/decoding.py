@@ -6,8 +6,6 @@ about which files, and how to read one.
 """
 
 import argparse
-import collections
-import concurrent.futures
 import contextlib
 import dataclasses
 import fractions
@@ -27,10 +25,13 @@ from tgan_chainer.checks import check_positive_int
 from tgan_chainer.datasets.video_dataset import write_videos
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import TEMPORARY_PREFIX, atomic_path
-from tgan_chainer.parallel import thread_count
+from tgan_chainer.parallel import in_order, thread_count
 
 FORMAT = "tgan_chainer parts 1"
 PART_CLIPS = 32  # what a kill costs at most; with fewer, flushing to the disk begins to take time
+
+# Of what libav can read, what people have.
+VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".gif", ".wmv", ".flv")
 
 # Share of the promised frames that a whole file has at least: headers count some that are never shown.
 WHOLE = 0.9
@@ -310,8 +311,8 @@ class _Parts:
                 return error.strerror or str(error)
 
         with (
-            _collecting_little(),
-            contextlib.closing(_in_order(attempt, todo, workers)) as results,
+            collecting_little(),
+            contextlib.closing(in_order(attempt, todo, workers)) as results,
             tqdm.tqdm(
                 desc="decoding",
                 total=len(self.clips),
@@ -397,23 +398,8 @@ def _store(result, min_frames, file):
     return {"shape": frames.shape, "frame_rate": frame_rate}
 
 
-def _in_order(function, items, workers):
-    """Yield ``function(item)`` for each item, computed on threads, at most two a thread ahead."""
-    pending = collections.deque()
-    pool = concurrent.futures.ThreadPoolExecutor(workers, "decoding")
-    try:
-        for item in items:
-            pending.append(pool.submit(function, item))
-            if len(pending) > 2 * workers:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
 @contextlib.contextmanager
-def _collecting_little():
+def collecting_little():
     # imageio calls gc.collect() for every file that it closes, which looks through all of Chainer. Frozen
     # objects are left alone.
     gc.freeze()

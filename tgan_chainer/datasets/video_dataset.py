@@ -53,6 +53,7 @@ class VideoDataset(chainer.dataset.DatasetMixin):
         path (str or os.PathLike): A file as :func:`write_videos` makes it.
         n_frames (int): Frames in a window, T.
         with_labels (bool): Whether an example is a pair of the video and its class, a NumPy int32.
+        clips (sequence of ints): Numbers of the clips to take, short ones counted; None takes all.
 
     Attributes:
         path (str): Absolute path of the file.
@@ -70,7 +71,7 @@ class VideoDataset(chainer.dataset.DatasetMixin):
             no labels where they should be.
     """
 
-    def __init__(self, path, n_frames=16, with_labels=False):
+    def __init__(self, path, n_frames=16, with_labels=False, clips=None):
         if n_frames < 1:
             raise InputError(f"n_frames is {n_frames}; expected at least 1")
         self.path = os.path.abspath(path)
@@ -84,9 +85,10 @@ class VideoDataset(chainer.dataset.DatasetMixin):
         if with_labels and labels is None:
             raise InputError(f"{self.path} has no /labels, which a conditional model needs")
         lengths = np.diff(offsets)
-        long_enough = lengths >= n_frames
+        taken = np.ones(len(lengths), bool) if clips is None else np.isin(np.arange(len(lengths)), clips)
+        long_enough = (lengths >= n_frames) & taken
         self.n_clips = int(long_enough.sum())
-        self.n_short = len(lengths) - self.n_clips
+        self.n_short = int(taken.sum()) - self.n_clips
         if self.n_clips == 0:
             raise InputError(
                 f"{self.path}: no clip has {n_frames} frames, the longest has {lengths.max()}; "

@@ -1,3 +1,4 @@
+from tgan_chainer.links.c3d import C3D
 from tgan_chainer.links.generator import Generator
 from tgan_chainer.links.image_generator import ImageGenerator
 from tgan_chainer.links.temporal_generator import TemporalGenerator
@@ -7,6 +8,7 @@ from tgan_chainer.links.video_generator import VideoGenerator
 from tgan_chainer.links.video_generator_3d import VideoGenerator3D
 
 __all__ = [
+    "C3D",
     "Generator",
     "ImageGenerator",
     "TemporalGenerator",

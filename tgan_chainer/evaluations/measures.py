@@ -1,0 +1,217 @@
+"""The scores as experiments take them: from networks and sources of videos to numbers."""
+
+import time
+
+import numpy as np
+import tqdm
+
+from tgan_chainer.checks import check_positive_int
+from tgan_chainer.errors import InputError
+from tgan_chainer.evaluations.frechet_distance import Moments, frechet_distance
+from tgan_chainer.evaluations.gam import Scores, gam
+from tgan_chainer.evaluations.inception_score import inception_score
+from tgan_chainer.evaluations.video_source import DatasetSource
+
+import chainer
+
+# Of the paper (Section 6.5).
+N_SAMPLES, N_REPEATS = 10_000, 4
+
+
+def measure_inception(source, classifier, n_samples=None, n_repeats=None, splits=1, seed=0, batch_size=None):
+    """Measure the inception score of a source of videos (Section 6.5, Table 4), with a progress bar.
+
+    Args:
+        source (VideoSource): Of the videos.
+        classifier (VideoClassifier): Of their classes.
+        n_samples (int): Videos of one repeat; by default 10,000, or all of a source that has fewer.
+        n_repeats (int): How often; by default four times, or as often as the source has videos for.
+        splits (int): Parts that each repeat is cut into and that are scored separately.
+        seed (int): Of the choice of videos.
+        batch_size (int): Videos at a time.
+
+    Returns:
+        dict: ``inception_score`` (mean over repeats and splits), ``standard_deviation`` (float, divided by
+        their number; None of a single score), ``scores`` (list), ``samples``, ``repeats``, ``splits``,
+        ``seed``, ``seconds`` and ``samples_per_second``.
+
+    Raises:
+        InputError: The source has not so many videos, or one of them cannot be scored.
+    """
+    n_samples = n_samples or min(N_SAMPLES, source.n or N_SAMPLES)
+    check_positive_int(n_samples=n_samples, splits=splits)
+    n_repeats = n_repeats or min(N_REPEATS, max((source.n or N_SAMPLES * N_REPEATS) // n_samples, 1))
+    check_positive_int(n_repeats=n_repeats)
+    if n_samples < splits:
+        raise InputError(f"{n_samples} samples cannot be cut into {splits} splits; take more samples")
+    _check_enough(source, n_samples * n_repeats)
+    start, scores = time.monotonic(), []
+    with _progress(n_samples * n_repeats) as bar:
+        for repeat in range(n_repeats):
+            probabilities = []
+            for p, _ in classifier.predict(source.draw(n_samples, seed, repeat), batch_size):
+                probabilities.append(p)
+                bar.update(len(p))
+            scores += inception_score(np.concatenate(probabilities), splits).tolist()
+    seconds = time.monotonic() - start
+    return {
+        "inception_score": float(np.mean(scores)),
+        "standard_deviation": float(np.std(scores)) if len(scores) > 1 else None,
+        "scores": scores,
+        "samples": n_samples,
+        "repeats": n_repeats,
+        "splits": splits,
+        "seed": seed,
+        "seconds": seconds,
+        "samples_per_second": n_samples * n_repeats / seconds,
+    }
+
+
+def measure_frechet(source, reference, classifier, n_samples=None, seed=0, batch_size=None):
+    """Measure the Fréchet distance of the features of two sources of videos, with a progress bar.
+
+    Args:
+        source, reference (VideoSource): Of the videos; of equally many from each.
+        classifier (VideoClassifier): Its features are the output of fc6, after ReLU.
+        n_samples (int): Videos from each; by default 10,000, or as many as there are in both.
+        seed, batch_size: As for :func:`measure_inception`.
+
+    Returns:
+        dict: ``frechet_distance`` (float), ``samples``, ``dimensions``, ``seed``, ``seconds`` and
+        ``samples_per_second``.
+
+    Raises:
+        InputError: A source has not so many videos, or one of them cannot be scored.
+    """
+    n_samples = n_samples or min(N_SAMPLES, source.n or N_SAMPLES, reference.n or N_SAMPLES)
+    check_positive_int(n_samples=n_samples)
+    if n_samples < 2:
+        raise InputError(f"a covariance needs two samples at least, not {n_samples}")
+    for one in source, reference:
+        _check_enough(one, n_samples)
+    start, moments = time.monotonic(), (Moments(), Moments())
+    with _progress(2 * n_samples) as bar:
+        for one, sums in zip((source, reference), moments):
+            for _, features in classifier.predict(one.draw(n_samples, seed), batch_size, features=True):
+                sums.add(features)
+                bar.update(len(features))
+    seconds = time.monotonic() - start
+    return {
+        "frechet_distance": frechet_distance(*moments),
+        "samples": n_samples,
+        "dimensions": len(moments[0].mean),
+        "seed": seed,
+        "seconds": seconds,
+        "samples_per_second": 2 * n_samples / seconds,
+    }
+
+
+def measure_gam(
+    a, b, test_data, real_data=None, n_samples=N_SAMPLES, seed=0, n_bootstrap=1000, progress=True
+):
+    """Let two GANs play against each other (Section 6.5, Table 3).
+
+    The threshold of a discriminator trained as a critic (``loss: wgan``) is chosen by samples of its own
+    generator and ``real_data``; that of a normal GAN's is 0, where its sigmoid is 1/2. Networks work as when
+    sampling: batch normalization by running statistics, no noise.
+
+    Args:
+        a, b (tuple): Generator and discriminator each, as of :func:`tgan_chainer.snapshots.load_gan`.
+        test_data (str): A video file, of what neither was trained on if there is such.
+        real_data (str): The video file for the thresholds; None takes ``test_data``, other clips of it where
+            it has enough.
+        n_samples (int): Videos from each generator, from the test data, and for the thresholds.
+        seed (int): Of latent variables, choice of videos and bootstrap.
+        n_bootstrap (int): As for :func:`~tgan_chainer.evaluations.gam.gam`.
+        progress (bool): Whether to show a progress bar.
+
+    Returns:
+        dict: As of :func:`~tgan_chainer.evaluations.gam.gam`, and ``samples``, ``seed``, ``seconds``.
+
+    Raises:
+        InputError: The networks do not fit each other or the data, or are conditional.
+    """
+    check_positive_int(n_samples=n_samples)
+    shape = a[0].video_shape
+    for generator, discriminator in a, b:
+        if generator.n_classes or discriminator.n_classes:
+            raise InputError(
+                "GAM is for unconditional models: one's discriminator scores the other's samples"
+            )
+        if generator.video_shape != shape:
+            raise InputError(
+                f"A makes videos {shape} and B {generator.video_shape} (C, T, H, W); they must be the same"
+            )
+    test, real = _real_videos(test_data, real_data or test_data, shape, n_samples)
+    start = time.monotonic()
+    thresholds = tuple(None if generator.config.loss == "wgan" else 0.0 for generator, _ in (a, b))
+    discriminators = a[1], b[1]
+    with _progress(4 * n_samples, not progress) as bar:
+        of_test = _score(discriminators, test(seed), bar)
+        of_real = _score(discriminators, real(seed), bar)
+        of_a = _score(discriminators, a[0].sample(n_samples, seed), bar)
+        of_b = _score(discriminators, b[0].sample(n_samples, (seed + 1) % 2**32), bar)
+    result = gam(
+        Scores(of_test[0], of_a[0], of_b[0], of_real[0]),
+        Scores(of_test[1], of_b[1], of_a[1], of_real[1]),
+        thresholds,
+        n_bootstrap,
+        seed,
+    )
+    return {**result, "samples": n_samples, "seed": seed, "seconds": time.monotonic() - start}
+
+
+def _real_videos(test_data, real_data, shape, n_samples):
+    """Return two functions that draw test videos, and others for the thresholds, given a seed."""
+    sources = {path: DatasetSource(path, shape[1], "random") for path in {test_data, real_data}}
+    for path, source in sources.items():
+        data = source.dataset
+        if (data.channels, data.n_frames, data.height, data.width) != shape:
+            found = data.channels, data.n_frames, data.height, data.width
+            raise InputError(f"{path} has videos {found}; the models make {shape} (C, T, H, W)")
+
+    def test(seed):
+        return sources[test_data].draw(n_samples, seed)
+
+    def real(seed):
+        if real_data != test_data:
+            return sources[real_data].draw(n_samples, seed)
+        # The second half of one order, where each clip comes once before any comes again.
+        videos = sources[test_data].draw(2 * n_samples, seed)
+        return (video for i, video in enumerate(videos) if i >= n_samples)
+
+    return test, real
+
+
+def _score(discriminators, videos, bar, batch_size=32):
+    """Return what each discriminator says of videos, float64 (N,) each."""
+    scores = [[] for _ in discriminators]
+    batch = []
+
+    def flush():
+        with chainer.using_config("train", False), chainer.no_backprop_mode():
+            x = discriminators[0].device.send(np.stack(batch))
+            for one, discriminator in zip(scores, discriminators):
+                one.append(chainer.get_device("@numpy").send(discriminator(x).array)[:, 0].astype(np.float64))
+        bar.update(len(batch))
+        batch.clear()
+
+    for video in videos:
+        batch.append(video)
+        if len(batch) == batch_size:
+            flush()
+    if batch:
+        flush()
+    return [np.concatenate(one) for one in scores]
+
+
+def _check_enough(source, n):
+    if source.n is not None and source.n < n:
+        raise InputError(
+            f"{source.description['path']} holds {source.n} videos, but {n} are needed; "
+            "take fewer samples or repeats"
+        )
+
+
+def _progress(total, disable=None):
+    return tqdm.tqdm(desc="scoring", total=total, unit="video", disable=disable or None)

@@ -1,0 +1,351 @@
+"""Whatever holds videos to be scored: runs of ours, and anyone's folders, arrays and data sets."""
+
+import os
+import re
+import zipfile
+
+import numpy as np
+from PIL import Image
+
+from tgan_chainer.checks import check_positive_int
+from tgan_chainer.datasets import VideoDataset
+from tgan_chainer.datasets.decoding import VIDEO_SUFFIXES, collecting_little, read_video, square_filters
+from tgan_chainer.download import sha256_of
+from tgan_chainer.errors import InputError
+from tgan_chainer.parallel import in_order, thread_count
+from tgan_chainer.snapshots import GENERATOR, find_snapshots, load_generator
+
+WINDOWS = "random", "first", "middle"
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+
+
+def open_source(path, n_frames=16, window="random", fps=None, size=64, gpu=-1):
+    """Open what holds videos; which kind it is, its name and its content tell.
+
+    - A results folder of train.py, or a snapshot: samples of the generator, labels of a conditional one drawn
+      from their prior (Section 6.5).
+    - ``.h5``, a video file of ours: windows of its clips.
+    - ``.npy``, or ``.npz`` with one array: videos, uint8 or float in [-1, 1], (N, C, T, H, W) or (N, T, H,
+      W, C).
+    - A folder, searched through: video files that libav knows, ``.npy`` files of one video each (as above,
+      without N), and folders of images, one frame each, in natural order.
+
+    Args:
+        path (str): What to open.
+        n_frames (int): Frames of the videos to hand out. From longer ones a window is taken.
+        window (str): Which one: "random", "first" or "middle".
+        fps (fractions.Fraction): Rate that video files are resampled to; None keeps their frames.
+        size (int): What the shorter side of files and images is resized to before the middle square is taken,
+            as the data sets are; None keeps them as they are. Arrays and data sets stay as they are.
+        gpu (int): Where a generator runs, as for :func:`tgan_chainer.load_generator`.
+
+    Returns:
+        VideoSource
+
+    Raises:
+        InputError: There is no such thing, or it cannot be used.
+    """
+    check_positive_int(n_frames=n_frames)
+    if window not in WINDOWS:
+        raise InputError(f"window must be one of {', '.join(WINDOWS)}, not {window!r}")
+    if size is not None:
+        check_positive_int(size=size)
+    if not os.path.exists(path):
+        raise InputError(
+            f"there is no {path}; expected a run, a snapshot, a folder of videos, .npy, .npz or .h5"
+        )
+    suffix = os.path.splitext(path)[1].lower()
+    if os.path.isdir(path):
+        if find_snapshots(path, GENERATOR):
+            return GeneratorSource(path, n_frames, window, gpu)
+        return FolderSource(path, n_frames, window, fps, size)
+    if suffix == ".npz" and _is_snapshot(path):
+        return GeneratorSource(path, n_frames, window, gpu)
+    if suffix in (".npy", ".npz"):
+        return ArraySource(path, n_frames, window)
+    if suffix in (".h5", ".hdf5"):
+        return DatasetSource(path, n_frames, window)
+    raise InputError(f"{path}: expected a run, a snapshot, a folder of videos, an .npy, .npz or .h5 file")
+
+
+class VideoSource:
+    """Videos to draw samples from.
+
+    Attributes:
+        n (int or None): How many there are; None if any number can be drawn.
+        description (dict): What a result should say about them.
+    """
+
+    n = None
+
+    def draw(self, n, seed=0, repeat=0):
+        """Draw n videos, of different repeats different ones.
+
+        Of a finite source the repeats share no video: they are successive parts of one random order.
+
+        Args:
+            n (int): How many.
+            seed (int): Together with ``repeat`` it fixes which.
+            repeat (int): 0, 1, ...
+
+        Yields:
+            numpy.ndarray: float32 (C, T, H, W) in [-1, 1].
+
+        Raises:
+            InputError: There are not so many, or one cannot be used.
+        """
+        raise NotImplementedError
+
+    def _choose(self, n, seed, repeat):
+        """Return the indices of a finite source's videos."""
+        start = n * repeat
+        if start + n > self.n:
+            raise InputError(
+                f"{self.description['path']} holds {self.n} videos; {start + n} were asked for "
+                f"({n} samples, {repeat + 1} times)"
+            )
+        return np.random.RandomState(seed).permutation(self.n)[start : start + n]
+
+
+class GeneratorSource(VideoSource):
+    """Samples of a trained generator; repeat r of seed s are those of generate.py with seed s + r."""
+
+    def __init__(self, path, n_frames, window, gpu):
+        if os.path.isdir(path):
+            path = find_snapshots(path, GENERATOR)[-1]
+        self.generator = load_generator(path, gpu)
+        self._n_frames, self._window = n_frames, window
+        _check_length(path, self.generator.video_shape[1], n_frames)
+        self.description = {
+            "kind": "generator",
+            "path": path,
+            "sha256": sha256_of(path),
+            "iteration": self.generator.iteration,
+            "training": self.generator.config.description,
+        }
+        if self.generator.n_classes:
+            self.description["labels"] = "drawn as often as in the training data"
+
+    def draw(self, n, seed=0, repeat=0):
+        seed = (seed + repeat) % 2**32
+        rng = np.random.RandomState([seed, 2])  # [seed, 1] draws labels
+        batch_size = 16 if self.generator.xp is np else 64
+        for video in self.generator.sample(n, seed, batch_size):
+            yield _cut(video, self._n_frames, self._window, rng)
+
+
+class DatasetSource(VideoSource):
+    """Windows of the clips of a data set: each clip once before any comes again."""
+
+    def __init__(self, path, n_frames, window):
+        self.dataset = VideoDataset(path, n_frames)
+        self._window = window
+        self.description = {
+            "kind": "data set",
+            "path": path,
+            "source": self.dataset.source,
+            "clips": self.dataset.n_clips,
+        }
+
+    def draw(self, n, seed=0, repeat=0):
+        rng = np.random.RandomState((seed + repeat) % 2**32)
+        n_clips = self.dataset.n_clips
+        clips = np.concatenate([rng.permutation(n_clips) for _ in range(-(-n // n_clips))])[:n]
+        first, stop = self.dataset.first_window[clips], self.dataset.first_window[clips + 1]
+        windows = {
+            "first": lambda: first,
+            "middle": lambda: (first + stop - 1) // 2,
+            "random": lambda: rng.randint(first, stop),
+        }[self._window]()
+        yield from in_order(self.dataset.get_example, windows.tolist(), workers=1)
+
+
+class ArraySource(VideoSource):
+    """The videos in one array."""
+
+    def __init__(self, path, n_frames, window):
+        self._array = _load_array(path)
+        if self._array.ndim != 5 or not len(self._array):
+            raise InputError(
+                f"{path}: an array {self._array.shape}; expected videos (N, C, T, H, W) or (N, T, H, W, C)"
+            )
+        self._path, self._n_frames, self._window = path, n_frames, window
+        self.n = len(self._array)
+        _check_black(path, self._array[: min(self.n, 100)])
+        first = _to_video(path, self._array[0])
+        _check_length(path, first.shape[1], n_frames)
+        self.description = {
+            "kind": "array",
+            "path": path,
+            "videos": self.n,
+            "shape": list(self._array.shape),
+            "dtype": str(self._array.dtype),
+        }
+
+    def draw(self, n, seed=0, repeat=0):
+        def read(i):
+            video = _to_video(f"{self._path}, video {i}", self._array[i])
+            return _cut(video, self._n_frames, self._window, np.random.RandomState([seed, i]))
+
+        yield from in_order(read, self._choose(n, seed, repeat).tolist(), workers=1)
+
+
+class FolderSource(VideoSource):
+    """The videos in a folder and its folders."""
+
+    def __init__(self, path, n_frames, window, fps, size):
+        self._path, self._paths = path, find_videos(path)
+        self.n = len(self._paths)
+        self._n_frames, self._window, self._fps, self._size = n_frames, window, fps, size
+        self.description = {
+            "kind": "folder",
+            "path": path,
+            "videos": self.n,
+            "frames": "as they are" if size is None else f"resized to {size}×{size}, the middle square",
+            "frame rate": "as they are" if fps is None else f"{fps} a second",
+        }
+
+    def draw(self, n, seed=0, repeat=0):
+        def read(i):
+            path = self._paths[i]
+            try:
+                video = self._read(path)
+            except (InputError, OSError) as error:
+                raise InputError(f"{path}: {error}") from error
+            _check_length(path, video.shape[1], self._n_frames)
+            video = np.broadcast_to(video, (3, *video.shape[1:]))
+            return _cut(video, self._n_frames, self._window, np.random.RandomState([seed, i]))
+
+        with collecting_little():
+            yield from in_order(read, self._choose(n, seed, repeat).tolist(), thread_count())
+
+    def _read(self, path):
+        if path.lower().endswith(VIDEO_SUFFIXES) and not os.path.isdir(path):
+            filters = [] if self._size is None else square_filters(self._size)
+            return _to_video(path, read_video(path, filters, self._fps)[0])
+        if self._fps is not None:
+            raise InputError("it has no frame rate that could be changed; leave out --fps")
+        if os.path.isdir(path):
+            frames = [read_image(frame, self._size) for frame in find_frames(path)]
+            if len({frame.shape for frame in frames}) > 1:
+                raise InputError("its frames are of different sizes")
+            return _to_video(path, np.stack(frames))
+        array = _load_array(path)
+        if array.ndim != 4:
+            raise InputError(f"an array {array.shape}; expected one video, (C, T, H, W) or (T, H, W, C)")
+        _check_black(path, array)
+        return _to_video(path, array)
+
+
+def find_videos(folder):
+    """Return the paths of the videos in a folder and its folders, sorted: files, and folders of images."""
+    found = []
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        names = [name for name in names if not name.startswith(".")]
+        if any(name.lower().endswith(IMAGE_SUFFIXES) for name in names):
+            found.append(parent)
+        found += [
+            os.path.join(parent, name) for name in names if name.lower().endswith((*VIDEO_SUFFIXES, ".npy"))
+        ]
+    if not found:
+        raise InputError(
+            f"{folder} holds no run and no videos; expected files that end in {' '.join(VIDEO_SUFFIXES)} "
+            ".npy, or folders of images"
+        )
+    return sorted(found)
+
+
+def find_frames(folder):
+    """Return the paths of a folder's images in natural order: frame_2 before frame_10."""
+    names = [name for name in os.listdir(folder) if name.lower().endswith(IMAGE_SUFFIXES)]
+    names = [name for name in names if not name.startswith(".")]
+    key = {
+        name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)] for name in names
+    }
+    return [os.path.join(folder, name) for name in sorted(names, key=key.get)]
+
+
+def read_image(path, size):
+    """Read an image, uint8 (H, W, 3); its middle square, resized to ``size``, unless that is None."""
+    try:
+        with Image.open(path) as image:
+            image = image.convert("RGB")
+    except (OSError, ValueError, SyntaxError) as error:  # PIL's for files that are none, or damaged
+        raise InputError(f"{os.path.basename(path)} is no image that can be read ({error})") from error
+    if size is not None and image.size != (size, size):
+        side = min(image.size)
+        left, top = (image.width - side) / 2, (image.height - side) / 2
+        box = left, top, left + side, top + side
+        image = image.resize((size, size), Image.Resampling.BICUBIC, box=box)
+    return np.asarray(image)
+
+
+def _is_snapshot(path):
+    try:
+        with zipfile.ZipFile(path) as file:
+            return "metadata.npy" in file.namelist()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InputError(f"{path} is truncated, damaged or no npz file ({error})") from error
+
+
+def _load_array(path):
+    try:
+        array = np.load(path, mmap_mode="r" if path.lower().endswith(".npy") else None, allow_pickle=False)
+        if isinstance(array, np.lib.npyio.NpzFile):
+            with array as file:
+                if len(file.files) != 1:
+                    raise InputError(f"{path} holds {len(file.files)} arrays; expected one, of videos")
+                array = file[file.files[0]]
+    except InputError:
+        raise
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is truncated, damaged or no array ({error})") from error
+    if array.dtype != np.uint8 and array.dtype.kind != "f":
+        raise InputError(f"{path}: an array of {array.dtype}; expected uint8, or float in [-1, 1]")
+    return array
+
+
+def _check_black(path, array):
+    """Raise InputError if floats seem to lie in [0, 1] instead of [-1, 1]."""
+    if array.dtype != np.uint8 and array.size and array.min() >= 0:
+        raise InputError(
+            f"{path}: no value is below zero; expected floats in [-1, 1], black being -1 (2 x - 1 of an x "
+            "in [0, 1]), or uint8"
+        )
+
+
+def _to_video(name, array):
+    """Turn one video, uint8 or float, channels first or last, into float32 (C, T, H, W) in [-1, 1]."""
+    if array.shape[0] not in (1, 3):
+        if array.shape[-1] not in (1, 3):
+            raise InputError(f"{name}: {array.shape}; expected one or three channels, first or last")
+        array = np.moveaxis(array, -1, 0)
+    _, _, h, w = array.shape
+    if h != w:
+        raise InputError(f"{name}: frames of {w}×{h} pixels; they must be square")
+    video = array.astype(np.float32, order="C")
+    if array.dtype == np.uint8:
+        video -= 128
+        video /= 128
+    else:
+        low, high = float(video.min()), float(video.max())
+        if not np.isfinite([low, high]).all():
+            raise InputError(f"{name} holds NaN or infinite values; it cannot be scored")
+        if low < -1.001 or high > 1.001:
+            raise InputError(f"{name}: values in [{low:g}, {high:g}]; expected floats in [-1, 1], or uint8")
+    return video
+
+
+def _check_length(name, length, n_frames):
+    if length < n_frames:
+        raise InputError(f"{name}: {length} frames; at least {n_frames} are needed")
+
+
+def _cut(video, n_frames, window, rng):
+    """Take a window of frames."""
+    n_places = video.shape[1] - n_frames + 1
+    start = {"first": 0, "middle": (n_places - 1) // 2, "random": None}[window]
+    if start is None:
+        start = rng.randint(n_places)
+    return video[:, start : start + n_frames]

@@ -1,0 +1,95 @@
+import numpy as np
+
+from tgan_chainer import snapshots
+from tgan_chainer.evaluations import inception_score, measure_gam
+
+import chainer
+from chainer.training import extension
+
+
+class InceptionScore(extension.Extension):
+    """Reports the inception score of a few samples as ``score/inception`` (Section 6.5).
+
+    Of fewer samples than the paper's 10,000 it is lower than theirs: a curve to look at, not a result. The
+    samples come from the same latent variables each time, and no random number of the training is used.
+
+    Args:
+        generator (Generator): The network.
+        classifier (VideoClassifier): On the same device.
+        n_samples (int): Samples each time.
+        seed (int): Of the latent variables.
+    """
+
+    priority = extension.PRIORITY_WRITER
+
+    def __init__(self, generator, classifier, n_samples=1000, seed=0):
+        self._generator, self._classifier = generator, classifier
+        self._n_samples, self._seed = n_samples, seed
+
+    def __call__(self, trainer):
+        videos = self._generator.sample(self._n_samples, self._seed)
+        probabilities = np.concatenate([p for p, _ in self._classifier.predict(videos)])
+        chainer.report({"score/inception": inception_score(probabilities)[0]})
+
+
+class GAM(extension.Extension):
+    """Lets the model that is trained play against another one, or its older self (Section 6.5).
+
+    Reports ``score/r_test`` and ``score/r_sample``, where they are finite, the present model being A, and the
+    shares behind the latter: ``score/fooled_opponent``, ε(D_B(G_A(z))), and ``score/was_fooled``,
+    ε(D_A(G_B(z))).
+
+    Args:
+        config (Config): Of the training.
+        opponent (str): A results folder or snapshot; "self" is the newest snapshot of this training, of one
+            or more intervals ago. Before there is one, there is no game.
+        n_samples (int): As for :func:`~tgan_chainer.evaluations.measure_gam`.
+        seed (int): Of the game.
+    """
+
+    priority = extension.PRIORITY_WRITER
+
+    def __init__(self, config, opponent="self", n_samples=1000, seed=0):
+        self._config, self._opponent = config, opponent
+        self._n_samples, self._seed = n_samples, seed
+        self._loaded = None
+
+    def initialize(self, trainer):
+        if self._opponent != "self":  # a wrong one is met now, not after hours
+            self._loaded = self._load(trainer, self._opponent)
+
+    def __call__(self, trainer):
+        opponent = self._loaded
+        if opponent is None:
+            own = snapshots.find_snapshots(trainer.out, snapshots.RESUMABLE)
+            if not own:
+                return
+            opponent = self._load(trainer, own[-1])
+        generator, discriminator = trainer.updater.generator, trainer.updater.discriminator
+        generator.config = self._config
+        result = measure_gam(
+            (generator, discriminator),
+            opponent,
+            self._config.data,
+            n_samples=self._n_samples,
+            seed=self._seed,
+            n_bootstrap=0,
+            progress=False,
+        )
+        # An infinite number among the log's sums would not be told from a diverged network.
+        ratios = {f"score/{key}": result[key] for key in ("r_test", "r_sample")}
+        chainer.report({key: value for key, value in ratios.items() if np.isfinite(value)})
+        chainer.report(
+            {
+                "score/fooled_opponent": result["errors"]["sample_a"],
+                "score/was_fooled": result["errors"]["sample_b"],
+            }
+        )
+
+    def _load(self, trainer, source):
+        state = np.random.get_state()  # which initializing the networks draws from
+        device = trainer.updater.device
+        try:
+            return snapshots.load_gan(source, -1 if device.xp is np else device.device.id)
+        finally:
+            np.random.set_state(state)

@@ -1,0 +1,113 @@
+from tgan_chainer.checks import check_multiple, check_positive_int, check_shape
+from tgan_chainer.functions.batch_normalization import leaky_relu
+from tgan_chainer.links.convolution_nd import ConvolutionND
+
+import chainer
+import chainer.functions as F
+import chainer.links as L
+
+CONVOLUTIONS = ("conv1a", "conv2a", "conv3a", "conv3b", "conv4a", "conv4b", "conv5a", "conv5b")
+LAYERS = (
+    *("conv1a", "pool1", "conv2a", "pool2", "conv3a", "conv3b", "pool3", "conv4a", "conv4b", "pool4"),
+    *("conv5a", "conv5b", "pool5", "fc6", "fc7", "fc8"),
+)
+
+
+class C3D(chainer.Chain):
+    """The classifier behind the inception score of Section 6.5: a video → scores of its classes.
+
+    Tran et al., "Learning Spatiotemporal Features with 3D Convolutional Networks", ICCV 2015: eight 3×3×3
+    convolutions with padding 1 and ReLU, five maximum poolings that halve the axes, rounding up as Caffe
+    does (the first one leaves time alone), then three fully-connected layers with ReLU and dropout between
+    them. Layers have the names of the published files. With the paper's numbers, 78,409,573 parameters:
+    3×16×112×112 → 64×16×56×56 → 128×8×28×28 → 256×4×14×14 → 512×2×7×7 → 512×1×4×4 → 4096 → 4096 → 101.
+
+    Args:
+        n_classes (int): V.
+        width (int): Channels of the first convolution.
+        n_units (int): Units of fc6 and fc7.
+        n_frames (int): T, a multiple of 16.
+        size (int): H = W of what the network sees, after resizing and cropping.
+        dropout (float): Share of units that training drops.
+
+    Raises:
+        InputError: An argument is out of range.
+    """
+
+    def __init__(self, n_classes=101, width=64, n_units=4096, n_frames=16, size=112, dropout=0.5):
+        super().__init__()
+        check_positive_int(n_classes=n_classes, width=width, n_units=n_units, size=size)
+        check_multiple(16, "four poolings halve it", n_frames=n_frames)
+        self.n_classes, self.dropout = n_classes, dropout
+        self.video_shape = (3, n_frames, size, size)
+
+        w = chainer.initializers.HeNormal()
+        n_features = width * 8 * (n_frames // 16) * (-(-size // 32)) ** 2
+        with self.init_scope():
+            self.conv1a = ConvolutionND(3, 3, width, 3, pad=1, initialW=w)
+            self.conv2a = ConvolutionND(3, width, width * 2, 3, pad=1, initialW=w)
+            self.conv3a = ConvolutionND(3, width * 2, width * 4, 3, pad=1, initialW=w)
+            self.conv3b = ConvolutionND(3, width * 4, width * 4, 3, pad=1, initialW=w)
+            self.conv4a = ConvolutionND(3, width * 4, width * 8, 3, pad=1, initialW=w)
+            self.conv4b = ConvolutionND(3, width * 8, width * 8, 3, pad=1, initialW=w)
+            self.conv5a = ConvolutionND(3, width * 8, width * 8, 3, pad=1, initialW=w)
+            self.conv5b = ConvolutionND(3, width * 8, width * 8, 3, pad=1, initialW=w)
+            self.fc6 = L.Linear(n_features, n_units, initialW=w)
+            self.fc7 = L.Linear(n_units, n_units, initialW=w)
+            self.fc8 = L.Linear(n_units, n_classes)
+
+    def forward(self, x, layers=("fc8",)):
+        """Compute the outputs of layers, after ReLU where there is one.
+
+        Args:
+            x: float32 (N, 3, T, H, W); of the published weights BGR in [0, 255] minus the mean, see
+                :class:`tgan_chainer.evaluations.VideoClassifier`.
+            layers (sequence of str): Which ones, of ``LAYERS``.
+
+        Returns:
+            dict: Name → ~chainer.Variable, float32; ``fc8`` (N, V) are the scores before softmax.
+        """
+        check_shape("x", x, ("N", *self.video_shape))
+        outputs, h = {}, x
+        for name in LAYERS:
+            if name in CONVOLUTIONS:
+                h = _relu(self[name](h))
+            elif name == "pool1":
+                h = max_pooling(h, axes=(3, 4))
+            elif name.startswith("pool"):
+                h = max_pooling(h, axes=(2, 3, 4))
+            elif name == "fc8":
+                h = self.fc8(h)
+            else:
+                h = _relu(self[name](h))
+                if name in layers:
+                    outputs[name] = h
+                h = F.dropout(h, self.dropout)
+            if name in layers:
+                outputs.setdefault(name, h)
+            if len(outputs) == len(layers):
+                break
+        return outputs
+
+
+def max_pooling(x, axes):
+    """Halve axes, rounding up: the larger of each two neighbours; of an odd number, the last one itself.
+
+    What :func:`chainer.functions.max_pooling_nd` does with a window and stride of two on each axis, without
+    its eight copies of the input.
+    """
+    for axis in axes:
+        before = (slice(None),) * axis
+        even, odd = x[(*before, slice(0, None, 2))], x[(*before, slice(1, None, 2))]
+        n = odd.shape[axis]
+        if n < even.shape[axis]:
+            last = even[(*before, slice(n, None))]
+            even = even[(*before, slice(0, n))]
+            x = F.concat([F.maximum(even, odd), last], axis=axis)
+        else:
+            x = F.maximum(even, odd)
+    return x
+
+
+def _relu(h):
+    return leaky_relu(h, slope=0.0)

@@ -10,10 +10,11 @@ MNIST of one digit:
   python experiments/train_classifier.py data/mine.h5 --preset full --gpu 0
   python experiments/train_classifier.py data/mine.h5 --init conv3d_deepnetA_ucf.npz --mean mean2.npz --gpu 0
 
-Presets: small has an eighth of C3D's channels and sees 56×56 pixels of 64×64, for a CPU; full is C3D. Each
-clip gives a random window, and a random corner of the frames is cut off. Clips set apart (--validation) tell
-how good the classifier is; the file has the weights that did best there. Ctrl-C stops after the iteration,
-and the file stays; --init FILE goes on with it.
+Presets: small has an eighth of C3D's channels and sees 56×56 pixels of 64×64, for a CPU; full has C3D's
+sizes. Both have batch normalization, without which they do not learn from scratch; with --init the network is
+C3D as published, or what the file holds. Each clip gives a random window, and a random corner of its frames
+is cut off. Clips set apart (--validation) tell how good the classifier is; the file has the weights that did
+best there. Ctrl-C stops after the iteration, and the file stays; --init FILE goes on with it.
 """
 
 import os
@@ -34,8 +35,11 @@ from tgan_chainer.triggers import IterationsOrSignal
 import chainer
 import chainer.functions as F
 
-# Width, units of fc6 and fc7, pixels that the network sees, pixels that frames are resized to, learning rate.
-PRESETS = {"small": (8, 128, 56, 64, 1e-3), "full": (64, 4096, 112, 128, 1e-4)}
+# The network, pixels that frames are resized to, and the learning rate.
+PRESETS = {
+    "small": ({"width": 8, "n_units": 128, "size": 56, "dropout": 0.2, "use_bn": True}, 64, 1e-3),
+    "full": ({"use_bn": True}, 128, 1e-4),
+}
 FINE_TUNING_RATE = 1e-4
 MEAN_OF = 256  # windows
 
@@ -147,8 +151,8 @@ def build_classifier(args, training, n_classes):
             with classifier.c3d.init_scope():
                 classifier.c3d.fc8 = chainer.links.Linear(n_units, n_classes)
         return classifier
-    width, n_units, crop, size, _ = PRESETS[args.preset]
-    c3d = C3D(n_classes, width, n_units, size=crop)
+    network, size, _ = PRESETS[args.preset]
+    c3d = C3D(n_classes, **network)
     chosen = np.linspace(0, len(training) - 1, min(MEAN_OF, len(training))).astype(int)
     mean = np.mean([training[i][0].mean(axis=(1, 2, 3)) for i in chosen], axis=0) * 128 + 128
     mean = np.broadcast_to(mean[::-1], 3).reshape(3, 1, 1, 1)  # BGR

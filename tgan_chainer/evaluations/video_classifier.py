@@ -17,7 +17,7 @@ from tgan_chainer.links import C3D
 from tgan_chainer.snapshots import read_npz
 
 import chainer
-from chainer.serializers import DictionarySerializer
+from chainer.serializers import DictionarySerializer, NpzDeserializer
 
 URL = "https://github.com/rezoo/tgan2/releases/download/v1.0/"
 WEIGHTS, MEAN = "conv3d_deepnetA_ucf.npz", "mean2.npz"
@@ -191,6 +191,8 @@ def save_classifier(path, classifier, **more):
             "n_units": c3d.fc7.W.shape[0],
             "n_frames": c3d.video_shape[1],
             "size": c3d.video_shape[2],
+            "dropout": c3d.dropout,
+            "use_bn": c3d.use_bn,
         },
         "size": classifier.size,
         "scale": classifier.scale,
@@ -209,32 +211,21 @@ def cache_folder():
     return os.environ.get("TGAN_CHAINER_CACHE") or os.path.join(user, "tgan_chainer")
 
 
-def load_parameters(link, arrays, path):
-    """Fill the parameters of a link from arrays named as in Chainer's npz files.
-
-    Raises:
-        InputError: One is missing, of another shape, or not finite.
-    """
-    for name, parameter in link.namedparams():
-        name = name[1:]
-        if name not in arrays:
-            raise InputError(f"{path} has no array {name}; expected the weights of a C3D, {name} among them")
-        array = arrays[name]
-        if array.shape != parameter.shape or array.dtype.kind != "f":
-            raise InputError(
-                f"{path}: {name} is {array.dtype} {array.shape}; expected floats of shape {parameter.shape}"
-            )
-        if not np.isfinite(array).all():
-            raise InputError(f"{path}: {name} holds NaN or infinite values")
-        parameter.array[...] = array
-
-
 def _published_c3d(path, arrays):
     fc8 = arrays.get("fc8/W")
     if fc8 is None or fc8.ndim != 2:
         raise InputError(f"{path} has no array fc8/W; expected {WEIGHTS} or a file of train_classifier.py")
     c3d = C3D(n_classes=len(fc8))
-    load_parameters(c3d, arrays, path)
+    for name, parameter in c3d.namedparams():
+        array = arrays.get(name[1:])
+        if array is None:
+            raise InputError(f"{path} has no array {name[1:]}; expected {WEIGHTS}")
+        if array.shape != parameter.shape or array.dtype.kind != "f":
+            found = f"{array.dtype} {array.shape}"
+            raise InputError(f"{path}: {name[1:]} is {found}; expected floats of shape {parameter.shape}")
+        if not np.isfinite(array).all():
+            raise InputError(f"{path}: {name[1:]} holds NaN or infinite values")
+        parameter.array[...] = array
     return c3d
 
 
@@ -265,12 +256,14 @@ def _from_metadata(path, arrays):
         classifier = VideoClassifier(
             c3d, arrays["mean"], metadata["size"], metadata["scale"], metadata["label_names"]
         )
+        NpzDeserializer(arrays).load(classifier)
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is not a classifier of train_classifier.py ({error})") from error
-    load_parameters(classifier, arrays, path)
-    classifier.metadata = metadata
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise InputError(f"{path}: {name} holds NaN or infinite values")
     return classifier
 
 

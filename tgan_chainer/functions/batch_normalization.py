@@ -76,14 +76,16 @@ def leaky_relu(x, slope=0.2):
     return _LeakyReLU(slope).apply((x,))[0]
 
 
-class _OnceDifferentiable(chainer.FunctionNode):
+class OnceDifferentiable(chainer.FunctionNode):
+    """A function whose ``gradients(indexes, gy)`` computes with arrays."""
+
     def backward(self, indexes, grad_outputs):
         if chainer.config.enable_backprop:
             raise NotImplementedError(f"{self.label} has no second derivative (enable_double_backprop=True)")
         return tuple(map(chainer.as_variable, self.gradients(indexes, grad_outputs[0].array)))
 
 
-class _LeakyReLU(_OnceDifferentiable):
+class _LeakyReLU(OnceDifferentiable):
     def __init__(self, slope):
         self.slope = slope
 
@@ -99,7 +101,7 @@ class _LeakyReLU(_OnceDifferentiable):
         return (gy * _leaky_relu_derivative(y.array, self.slope),)
 
 
-class _BatchNormalization(_OnceDifferentiable):
+class _BatchNormalization(OnceDifferentiable):
     def __init__(self, slope, eps, mean=None, var=None):
         self.slope, self.eps, self.mean, self.var = slope, eps, mean, var
         self.is_fixed = mean is not None

@@ -1,5 +1,7 @@
 from tgan_chainer.checks import check_multiple, check_positive_int, check_shape
 from tgan_chainer.functions.batch_normalization import leaky_relu
+from tgan_chainer.functions.max_pooling import max_pooling
+from tgan_chainer.links.batch_normalization import BatchNormalization
 from tgan_chainer.links.convolution_nd import ConvolutionND
 
 import chainer
@@ -29,16 +31,20 @@ class C3D(chainer.Chain):
         n_frames (int): T, a multiple of 16.
         size (int): H = W of what the network sees, after resizing and cropping.
         dropout (float): Share of units that training drops.
+        use_bn (bool): Whether batch normalization stands between each convolution and its ReLU. C3D has none;
+            narrow networks, and those without pre-training, do not learn without it.
 
     Raises:
         InputError: An argument is out of range.
     """
 
-    def __init__(self, n_classes=101, width=64, n_units=4096, n_frames=16, size=112, dropout=0.5):
+    def __init__(
+        self, n_classes=101, width=64, n_units=4096, n_frames=16, size=112, dropout=0.5, use_bn=False
+    ):
         super().__init__()
         check_positive_int(n_classes=n_classes, width=width, n_units=n_units, size=size)
         check_multiple(16, "four poolings halve it", n_frames=n_frames)
-        self.n_classes, self.dropout = n_classes, dropout
+        self.n_classes, self.dropout, self.use_bn = n_classes, dropout, use_bn
         self.video_shape = (3, n_frames, size, size)
 
         w = chainer.initializers.HeNormal()
@@ -55,6 +61,9 @@ class C3D(chainer.Chain):
             self.fc6 = L.Linear(n_features, n_units, initialW=w)
             self.fc7 = L.Linear(n_units, n_units, initialW=w)
             self.fc8 = L.Linear(n_units, n_classes)
+            if use_bn:
+                for name in CONVOLUTIONS:
+                    setattr(self, f"bn_{name}", BatchNormalization(self[name].W.shape[0]))
 
     def forward(self, x, layers=("fc8",)):
         """Compute the outputs of layers, after ReLU where there is one.
@@ -71,7 +80,8 @@ class C3D(chainer.Chain):
         outputs, h = {}, x
         for name in LAYERS:
             if name in CONVOLUTIONS:
-                h = _relu(self[name](h))
+                h = self[name](h)
+                h = self[f"bn_{name}"](h, slope=0.0) if self.use_bn else _relu(h)
             elif name == "pool1":
                 h = max_pooling(h, axes=(3, 4))
             elif name.startswith("pool"):
@@ -88,25 +98,6 @@ class C3D(chainer.Chain):
             if len(outputs) == len(layers):
                 break
         return outputs
-
-
-def max_pooling(x, axes):
-    """Halve axes, rounding up: the larger of each two neighbours; of an odd number, the last one itself.
-
-    What :func:`chainer.functions.max_pooling_nd` does with a window and stride of two on each axis, without
-    its eight copies of the input.
-    """
-    for axis in axes:
-        before = (slice(None),) * axis
-        even, odd = x[(*before, slice(0, None, 2))], x[(*before, slice(1, None, 2))]
-        n = odd.shape[axis]
-        if n < even.shape[axis]:
-            last = even[(*before, slice(n, None))]
-            even = even[(*before, slice(0, n))]
-            x = F.concat([F.maximum(even, odd), last], axis=axis)
-        else:
-            x = F.maximum(even, odd)
-    return x
 
 
 def _relu(h):

@@ -25,7 +25,7 @@ from tgan_chainer.evaluations import (
     measure_inception,
     open_source,
 )
-from tgan_chainer.evaluations.measures import N_REPEATS, N_SAMPLES
+from tgan_chainer.evaluations.measures import N_REPEATS, N_SAMPLES, STATISTICS
 from tgan_chainer.evaluations.video_classifier import FEATURES
 from tgan_chainer.evaluations.video_source import WINDOWS
 from tgan_chainer.files import save_json
@@ -74,6 +74,10 @@ RUN_A and RUN_B are results folders of train.py (their newest snapshots are take
 A critic trained as a Wasserstein GAN has no natural threshold: the one is taken that separates --samples
 samples of its own generator best from as many real videos. A normal GAN's is 0. The intervals hold 95 % of
 bootstrap replicates, thresholds chosen anew in each.
+
+Batch normalization in the discriminators goes by its running statistics, as usual after training. In training
+it went by the batch, and batches were all real or all generated; --statistics batch scores in this way. A
+normal GAN's discriminator, with its fixed threshold, can be far from fair without it: watch r_test.
 """
 
 
@@ -118,7 +122,9 @@ def frechet(args):
 def play(args):
     a, b = (load_gan(run, args.gpu) for run in (args.run_a, args.run_b))
     data = args.data or a[0].config.data
-    measured = measure_gam(a, b, args.test_data or data, data, args.samples, args.seed, args.bootstrap)
+    measured = measure_gam(
+        a, b, args.test_data or data, data, args.samples, args.seed, args.bootstrap, args.statistics
+    )
     players = {
         name: {"path": path, "iteration": gan[0].iteration, "training": gan[0].config.description}
         for name, path, gan in (("a", args.run_a, a), ("b", args.run_b, b))
@@ -201,7 +207,7 @@ def describe_gam(result):
     trained_on = ", which the models were trained on" if result["test_data_were_trained_on"] else ""
     lines.append(
         f"{result['samples']} samples of each, test data {result['test_data']}{trained_on}; thresholds by "
-        f"{result['threshold_data']}; seed {result['seed']}."
+        f"{result['threshold_data']}; seed {result['seed']}; {result['statistics']} statistics."
     )
     return "\n".join([*lines, describe_making(result)])
 
@@ -272,6 +278,9 @@ def parse_arguments(argv):
         metavar="N",
         default=1000,
         help="replicates, 0 for none (default %(default)s)",
+    )
+    gam.add_argument(
+        "--statistics", choices=STATISTICS, default="running", help="see above (default %(default)s)"
     )
     for command in one, two:
         command.add_argument(

@@ -1,5 +1,6 @@
 """The scores as experiments take them: from networks and sources of videos to numbers."""
 
+import copy
 import time
 
 import numpy as np
@@ -11,11 +12,15 @@ from tgan_chainer.evaluations.frechet_distance import Moments, frechet_distance
 from tgan_chainer.evaluations.gam import Scores, gam
 from tgan_chainer.evaluations.inception_score import inception_score
 from tgan_chainer.evaluations.video_source import DatasetSource
+from tgan_chainer.parallel import chunks
 
 import chainer
 
 # Of the paper (Section 6.5).
 N_SAMPLES, N_REPEATS = 10_000, 4
+
+STATISTICS = "running", "batch"
+BATCH = 32
 
 
 def measure_inception(source, classifier, n_samples=None, n_repeats=None, splits=1, seed=0, batch_size=None):
@@ -107,13 +112,21 @@ def measure_frechet(source, reference, classifier, n_samples=None, seed=0, batch
 
 
 def measure_gam(
-    a, b, test_data, real_data=None, n_samples=N_SAMPLES, seed=0, n_bootstrap=1000, progress=True
+    a,
+    b,
+    test_data,
+    real_data=None,
+    n_samples=N_SAMPLES,
+    seed=0,
+    n_bootstrap=1000,
+    statistics="running",
+    progress=True,
 ):
     """Let two GANs play against each other (Section 6.5, Table 3).
 
     The threshold of a discriminator trained as a critic (``loss: wgan``) is chosen by samples of its own
-    generator and ``real_data``; that of a normal GAN's is 0, where its sigmoid is 1/2. Networks work as when
-    sampling: batch normalization by running statistics, no noise.
+    generator and ``real_data``; that of a normal GAN's is 0, where its sigmoid is 1/2. Generators work as when
+    sampling, discriminators without noise.
 
     Args:
         a, b (tuple): Generator and discriminator each, as of :func:`tgan_chainer.snapshots.load_gan`.
@@ -123,6 +136,9 @@ def measure_gam(
         n_samples (int): Videos from each generator, from the test data, and for the thresholds.
         seed (int): Of latent variables, choice of videos and bootstrap.
         n_bootstrap (int): As for :func:`~tgan_chainer.evaluations.gam.gam`.
+        statistics (str): What batch normalization in the discriminators goes by. "running", as usual after
+            training: each score depends on its video alone. "batch", as in training: batches of 32 are all
+            real or all generated, which tells a discriminator more than the video itself does.
         progress (bool): Whether to show a progress bar.
 
     Returns:
@@ -145,12 +161,17 @@ def measure_gam(
     test, real = _real_videos(test_data, real_data or test_data, shape, n_samples)
     start = time.monotonic()
     thresholds = tuple(None if generator.config.loss == "wgan" else 0.0 for generator, _ in (a, b))
-    discriminators = a[1], b[1]
+    discriminators = [_prepare(discriminator, statistics) for _, discriminator in (a, b)]
     with _progress(4 * n_samples, not progress) as bar:
-        of_test = _score(discriminators, test(seed), bar)
-        of_real = _score(discriminators, real(seed), bar)
-        of_a = _score(discriminators, a[0].sample(n_samples, seed), bar)
-        of_b = _score(discriminators, b[0].sample(n_samples, (seed + 1) % 2**32), bar)
+        of_test, of_real, of_a, of_b = (
+            _score(discriminators, videos, n_samples, statistics, bar)
+            for videos in (
+                test(seed),
+                real(seed),
+                a[0].sample(n_samples, seed),
+                b[0].sample(n_samples, (seed + 1) % 2**32),
+            )
+        )
     result = gam(
         Scores(of_test[0], of_a[0], of_b[0], of_real[0]),
         Scores(of_test[1], of_b[1], of_a[1], of_real[1]),
@@ -158,7 +179,8 @@ def measure_gam(
         n_bootstrap,
         seed,
     )
-    return {**result, "samples": n_samples, "seed": seed, "seconds": time.monotonic() - start}
+    measured = {"samples": n_samples, "seed": seed, "statistics": statistics}
+    return {**result, **measured, "seconds": time.monotonic() - start}
 
 
 def _real_videos(test_data, real_data, shape, n_samples):
@@ -183,25 +205,26 @@ def _real_videos(test_data, real_data, shape, n_samples):
     return test, real
 
 
-def _score(discriminators, videos, bar, batch_size=32):
-    """Return what each discriminator says of videos, float64 (N,) each."""
-    scores = [[] for _ in discriminators]
-    batch = []
+def _prepare(discriminator, statistics):
+    if statistics not in STATISTICS:
+        raise InputError(f"statistics must be one of {', '.join(STATISTICS)}, not {statistics!r}")
+    if statistics == "batch":
+        discriminator = copy.deepcopy(discriminator)  # its running statistics will change
+        discriminator.noise = 0
+    return discriminator
 
-    def flush():
-        with chainer.using_config("train", False), chainer.no_backprop_mode():
-            x = discriminators[0].device.send(np.stack(batch))
+
+def _score(discriminators, videos, n, statistics, bar):
+    """Return what each discriminator says of n videos, float64 (n,) each."""
+    scores = [[] for _ in discriminators]
+    videos = iter(videos)
+    for batch in chunks(n, BATCH):  # of about equal sizes, since their statistics may count
+        x = np.stack([next(videos) for _ in range(batch.stop - batch.start)])
+        x = discriminators[0].device.send(x)
+        with chainer.using_config("train", statistics == "batch"), chainer.no_backprop_mode():
             for one, discriminator in zip(scores, discriminators):
                 one.append(chainer.get_device("@numpy").send(discriminator(x).array)[:, 0].astype(np.float64))
-        bar.update(len(batch))
-        batch.clear()
-
-    for video in videos:
-        batch.append(video)
-        if len(batch) == batch_size:
-            flush()
-    if batch:
-        flush()
+        bar.update(len(x))
     return [np.concatenate(one) for one in scores]
 
 

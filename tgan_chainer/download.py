@@ -2,7 +2,6 @@
 
 import hashlib
 import http.client
-import json
 import os
 import time
 import urllib.request
@@ -10,7 +9,7 @@ import urllib.request
 import tqdm
 
 from tgan_chainer.errors import InputError
-from tgan_chainer.files import atomic_path
+from tgan_chainer.files import atomic_path, load_json, save_json
 
 BLOCK = 1 << 20
 TIMEOUT = 60  # seconds without a byte
@@ -61,10 +60,9 @@ def download_once(url, path, option, is_right):
     known, was_there = {}, os.path.exists(path)
     if was_there and os.path.exists(record):
         try:
-            with open(record, encoding="utf-8") as file:
-                entries = json.load(file)
+            entries = load_json(record)
             known = {key: entries[key] for key in ("size", "sha256")}
-        except (ValueError, KeyError, TypeError) as error:
+        except (KeyError, TypeError) as error:
             raise InputError(f"{record} is damaged; remove it and {path}, to fetch that again") from error
     download(url, path, **known, option=option)
     if not known:
@@ -77,8 +75,7 @@ def download_once(url, path, option, is_right):
                 f"and hand it over with {option}"
             )
         known = {"url": url, "size": os.path.getsize(path), "sha256": sha256_of(path)}
-        with atomic_path(record) as temporary, open(temporary, "w", encoding="utf-8") as file:
-            json.dump({**known, "date": time.strftime("%Y-%m-%d %H:%M:%S %z")}, file, indent=1)
+        save_json(record, {**known, "date": time.strftime("%Y-%m-%d %H:%M:%S %z")})
     return path
 
 

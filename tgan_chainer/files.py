@@ -43,10 +43,24 @@ def atomic_path(path):
         raise
 
 
+def save_text(path, text):
+    """Write a text file, by :func:`atomic_path`."""
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
 def save_json(path, value):
     """Write a value of JSON's own types; numbers that JSON lacks become "inf", "-inf" or "nan"."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        json.dump(_finite(value), file, indent=1, ensure_ascii=False, allow_nan=False)
+    save_text(path, json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def load_json(path):
+    """Read a JSON file; return None if it is missing or damaged."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
 
 
 def _finite(value):

@@ -1,7 +1,6 @@
 """Where numbers come from: the machine, the code and the libraries that made them."""
 
 import contextlib
-import json
 import os
 import platform
 import subprocess
@@ -10,7 +9,7 @@ import time
 import numpy as np
 
 import tgan_chainer
-from tgan_chainer.files import atomic_path
+from tgan_chainer.files import load_json, save_json
 from tgan_chainer.parallel import thread_count
 
 import chainer
@@ -70,17 +69,10 @@ def describe(device):
 
 def record(out, device, **more):
     """Append :func:`describe`, and ``more``, to the list in ``provenance.json`` of a results folder."""
-    path = os.path.join(out, FILENAME)
-    entries = [*read(out), {**more, **describe(device)}]
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        json.dump(entries, file, indent=1)
+    save_json(os.path.join(out, FILENAME), [*read(out), {**more, **describe(device)}])
 
 
 def read(out):
     """Return the list that :func:`record` wrote; an empty one if there is none that can be read."""
-    try:
-        with open(os.path.join(out, FILENAME), encoding="utf-8") as file:
-            entries = json.load(file)
-    except (OSError, ValueError):
-        return []
+    entries = load_json(os.path.join(out, FILENAME))
     return entries if isinstance(entries, list) else []

@@ -24,7 +24,7 @@ import tqdm
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.datasets.video_dataset import write_videos
 from tgan_chainer.errors import InputError
-from tgan_chainer.files import TEMPORARY_PREFIX, atomic_path
+from tgan_chainer.files import TEMPORARY_PREFIX, atomic_path, load_json, save_json
 from tgan_chainer.parallel import in_order, thread_count
 
 FORMAT = "tgan_chainer parts 1"
@@ -286,7 +286,7 @@ class _Parts:
         self.starts = range(0, len(clips), PART_CLIPS)
         fingerprint = self._path("fingerprint.json")
         wanted = _fingerprint(clips, options)
-        found = _load_json(fingerprint)
+        found = load_json(fingerprint)
         if os.path.isdir(self.folder) and found != wanted:
             if os.listdir(self.folder) and not force:
                 raise InputError(
@@ -295,7 +295,7 @@ class _Parts:
                 )
             self._clear()
         if found != wanted:
-            _save_json(fingerprint, wanted)
+            save_json(fingerprint, wanted)
 
     def make_missing(self, read, min_frames, workers):
         """Decode what is not there yet."""
@@ -327,11 +327,11 @@ class _Parts:
                     for _ in self.clips[start : start + PART_CLIPS]:
                         outcomes.append(_store(next(results), min_frames, file))
                         bar.update()
-                _save_json(self._path(start, "json"), outcomes)
+                save_json(self._path(start, "json"), outcomes)
 
     def outcomes(self):
         """What became of each clip: ``shape`` and ``frame_rate``, or ``short``, or ``broken``."""
-        return [outcome for start in self.starts for outcome in _load_json(self._path(start, "json"))]
+        return [outcome for start in self.starts for outcome in load_json(self._path(start, "json"))]
 
     def join(self, source, label_names):
         """Write the one video file, clip by clip."""
@@ -420,16 +420,3 @@ def _fingerprint(clips, options):
         digest.update(json.dumps([clip.name, clip.label, state]).encode())
     fingerprint = {"format": FORMAT, "part_clips": PART_CLIPS, "clips": len(clips), "options": options}
     return json.loads(json.dumps({**fingerprint, "sources": digest.hexdigest()}))
-
-
-def _load_json(path):
-    try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def _save_json(path, value):
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        json.dump(value, file)

@@ -125,8 +125,8 @@ def measure_gam(
     """Let two GANs play against each other (Section 6.5, Table 3).
 
     The threshold of a discriminator trained as a critic (``loss: wgan``) is chosen by samples of its own
-    generator and ``real_data``; that of a normal GAN's is 0, where its sigmoid is 1/2. Generators work as when
-    sampling, discriminators without noise.
+    generator and ``real_data``; that of a normal GAN's is 0, where its sigmoid is 1/2. Generators work as
+    when sampling, discriminators without noise.
 
     Args:
         a, b (tuple): Generator and discriminator each, as of :func:`tgan_chainer.snapshots.load_gan`.

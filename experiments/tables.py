@@ -1,0 +1,541 @@
+"""Make Table 3 (GAM scores on Moving MNIST) or Table 4 (inception scores on UCF-101): train, score, write.
+
+  python experiments/tables.py 3 --gpu 0
+  python experiments/tables.py 4 --data data/ucf101.h5 --gpu 0
+  python experiments/tables.py 3 --preset cpu
+  python experiments/tables.py 4 --preset smoke
+
+Each row is trained if its snapshot is missing or has too few iterations, going on from the newest one, then
+scored; what is there already is kept. So the same command goes on after Ctrl-C, and several days of training
+may run unattended: a row that fails is marked, and the next one begins. Rows of another command's runs count
+as long as they lie in the same folders.
+
+  preset  networks           iterations  runs in         scores
+  paper   the paper's        100,000     results/        GAM of 10,000 samples; inception score of 10,000
+                                                         samples, four times, by the published C3D
+  cpu     an eighth as wide  5,000       results/cpu/    GAM of 5,000 samples; inception score of 1,000, four
+                                                         times, by a small C3D trained on the data first
+  smoke   very narrow        20          results/smoke/  to see that everything works, in minutes; makes small
+                                                         data by itself unless --data is given
+
+--classifier (and --mean) choose another classifier, see evaluate.py inception --help.
+
+results/tableN.md and .json have a section for each preset that was run: the paper's value, ours, the
+difference, iterations, seed, wall time, hardware and commit. Whatever falls short of the paper is marked as
+REDUCED, with the reasons. results/report.html shows the same with loss curves and moving samples.
+"""
+
+import dataclasses
+import math
+import os
+import signal
+import subprocess
+import sys
+
+import yaml
+from report import write_report
+
+from tgan_chainer import provenance
+from tgan_chainer.cli import ArgumentParser, run_command
+from tgan_chainer.config import Config
+from tgan_chainer.datasets import VideoDataset
+from tgan_chainer.devices import get_device
+from tgan_chainer.errors import InputError
+from tgan_chainer.evaluations import load_classifier, measure_gam, measure_inception, open_source
+from tgan_chainer.evaluations.measures import N_REPEATS, N_SAMPLES
+from tgan_chainer.evaluations.video_classifier import WEIGHTS
+from tgan_chainer.evaluations.video_source import DatasetSource
+from tgan_chainer.files import load_json, save_json, save_text
+from tgan_chainer.snapshots import RESUMABLE, find_snapshots, load_gan, read_snapshot
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CONFIGS = os.path.join(HERE, "configs")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        name (str): As the paper prints it.
+        config (str): The run's configuration in configs/; None for the data set itself.
+        paper (float), paper_spread (float): The paper's value, and its standard deviation if it has one.
+    """
+
+    name: str
+    config: str | None
+    paper: float
+    paper_spread: float | None = None
+
+
+PLAYER_A = "tgan_moving_mnist"  # "Model A" of all rows of Table 3
+TABLES = {
+    3: (
+        Row("TGAN vs. 3D model (GAN)", "model3d_gan_moving_mnist", 1.70),
+        Row("TGAN vs. 3D model (SVC)", "model3d_svc_moving_mnist", 1.27),
+        Row("TGAN vs. TGAN (G1(z1))", "tgan_z1_moving_mnist", 1.03),
+    ),
+    4: (
+        Row("3D model (Weight clipping)", "model3d_weight_clipping_ucf101", 4.32, 0.01),
+        Row("3D model (SVC)", "model3d_svc_ucf101", 4.78, 0.02),
+        Row("Video GAN (Normal GAN)", "video_gan_gan_ucf101", 8.18, 0.05),
+        Row("Video GAN (SVC)", "video_gan_svc_ucf101", 8.31, 0.09),
+        Row("TGAN (Normal GAN)", "tgan_gan_ucf101", 9.18, 0.11),
+        Row("TGAN (Weight clipping)", "tgan_weight_clipping_ucf101", 11.77, 0.11),
+        Row("TGAN (SVC)", "tgan_svc_ucf101", 11.85, 0.07),
+        Row("Conditional TGAN (SVC)", "conditional_tgan_svc_ucf101", 15.83, 0.18),
+        Row("UCF-101 dataset", None, 34.49, 0.03),
+    ),
+}
+TITLES = {3: "Table 3: GAM scores on Moving MNIST", 4: "Table 4: inception scores on UCF-101"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """How much of the paper to do.
+
+    Attributes:
+        folder (str): Of the runs.
+        settings (dict): What differs from the configurations.
+        gam (int): Samples of GAM.
+        inception (tuple of ints): Samples and repeats of the inception score.
+        classifier (tuple of ints or None): Iterations and batch size of a classifier to train; None takes the
+            published one.
+    """
+
+    folder: str
+    settings: dict
+    gam: int
+    inception: tuple
+    classifier: tuple | None
+
+
+def cpu_settings():
+    with open(os.path.join(CONFIGS, "tgan_moving_mnist_cpu.yaml"), encoding="utf-8") as file:
+        settings = yaml.safe_load(file)
+    return {key: value for key, value in settings.items() if key not in ("description", "data")}
+
+
+def presets():
+    smoke = {"temporal_width": 16, "image_width": 8, "video_width": 16, "discriminator_width": 2}
+    smoke |= {"batch_size": 4, "iterations": 20, "learning_rate": 1e-3}
+    smoke |= {"log_interval": 2, "preview_interval": 20, "snapshot_interval": 20}
+    return {
+        "paper": Preset("results", {}, N_SAMPLES, (N_SAMPLES, N_REPEATS), None),
+        "cpu": Preset("results/cpu", cpu_settings(), 5000, (1000, N_REPEATS), (600, 16)),
+        "smoke": Preset("results/smoke", smoke, 64, (32, 2), (20, 8)),
+    }
+
+
+class Interrupted(Exception):
+    """A command that was called ended by a signal."""
+
+
+def main(argv=None):
+    args = parse_arguments(argv)
+    preset = presets()[args.preset]
+    rows = choose_rows(args)
+    args.device = get_device(args.gpu)
+    args.data = args.data or default_data(args, preset)
+    for path in args.data, args.test_data:
+        if path:
+            VideoDataset(path)  # a missing or damaged one is met now, not after hours of training
+    table = Table(args, preset)
+    status = 0
+    try:
+        score = Games(args, preset) if args.table == 3 else Inception(args, preset)
+        for i, row in enumerate(rows):
+            print(f"\n[{i + 1}/{len(rows)}] {row.name}", flush=True)
+            try:
+                table.add(row, score(row, table.known(row)))
+            except InputError as error:
+                print(f"failed: {error}", file=sys.stderr)
+                table.add(row, {"status": f"failed: {error}"})
+                status = 1
+    except (Interrupted, KeyboardInterrupt):
+        print("interrupted; what is done is kept, and the same command goes on from there", file=sys.stderr)
+        status = 130
+    table.write()
+    report = write_report("results", os.path.join("results", "report.html"), args.gpu)
+    print(f"\n{table.markdown()}\n{table.path}.md, .json; {report}")
+    return status
+
+
+class Games:
+    """Scores of Table 3: TGAN against the row's model."""
+
+    def __init__(self, args, preset):
+        self.args, self.preset = args, preset
+        self.a = None
+
+    def __call__(self, row, known):
+        args = self.args
+        folder_a, folder_b = (trained(name, args, self.preset) for name in (PLAYER_A, row.config))
+        if folder_a is None or folder_b is None:
+            return {"status": "not run"}
+        settings = {
+            "samples": self.preset.gam,
+            "seed": args.seed,
+            "data": args.data,
+            "test_data": args.test_data or args.data,
+            "players": [describe_run(folder) for folder in (folder_a, folder_b)],
+        }
+        if known.get("settings") == settings and not args.rescore:
+            return known
+        a, b = (load_gan(folder, args.gpu) for folder in (folder_a, folder_b))
+        games = {
+            statistics: measure_gam(
+                a, b, settings["test_data"], args.data, self.preset.gam, args.seed, statistics=statistics
+            )
+            for statistics in ("running", "batch")
+        }
+        game = games["running"]
+        return {
+            "status": "done",
+            "ours": game["r_sample"],
+            "spread": game["r_sample_interval"],
+            "winner": {"A": "TGAN", "B": row.name.split(" vs. ")[1], "tie": "neither"}[game["winner"]],
+            "fair": game["fair"],
+            "games": games,
+            "folder": folder_b,
+            "folder_a": folder_a,
+            "settings": settings,
+            "reduced": [
+                # What goes for both is said once.
+                *dict.fromkeys(reasons(folder_b, row.config) + reasons(folder_a, PLAYER_A)),
+                *([] if self.preset.gam >= N_SAMPLES else [f"{self.preset.gam:,} samples"]),
+            ],
+            **settings["players"][1],
+        }
+
+
+class Inception:
+    """Scores of Table 4."""
+
+    def __init__(self, args, preset):
+        self.args, self.preset = args, preset
+        path = args.classifier
+        if path is None and preset.classifier:
+            path = os.path.join(preset.folder, "classifier.npz")
+            if not os.path.exists(path):
+                print("\ntraining a small classifier, since there is no --classifier", flush=True)
+                iterations, batch_size = preset.classifier
+                command = [args.data, "--out", path, "--iterations", iterations, "--batch-size", batch_size]
+                call("train_classifier.py", *command, *gpu_option(args))
+        self.classifier = load_classifier(path, args.mean, args.gpu)
+
+    def __call__(self, row, known):
+        args, (n_samples, n_repeats) = self.args, self.preset.inception
+        folder = None
+        if row.config is not None:
+            folder = trained(row.config, args, self.preset)
+            if folder is None:
+                return {"status": "not run"}
+        run = {} if folder is None else describe_run(folder)
+        settings = {
+            "samples": n_samples,
+            "repeats": n_repeats,
+            "seed": args.seed,
+            "data": args.data,
+            "classifier": self.classifier.description,
+            **run,
+        }
+        if known.get("settings") == settings and not args.rescore:
+            return known
+        if folder is None:
+            source = DatasetSource(args.data, self.classifier.n_frames, "random")
+        else:
+            source = open_source(folder, self.classifier.n_frames, gpu=args.gpu)
+        score = measure_inception(source, self.classifier, n_samples, n_repeats, seed=args.seed)
+        reduced = [] if folder is None else reasons(folder, row.config)
+        weights = self.classifier.description["weights"]["file"]
+        if weights != WEIGHTS:
+            reduced.append(
+                f"classifier {weights}, not the published one: no score to compare with the paper's"
+            )
+        if (n_samples, n_repeats) != (N_SAMPLES, N_REPEATS):
+            reduced.append(f"{n_repeats} x {n_samples:,} samples")
+        return {
+            "status": "done",
+            "ours": score["inception_score"],
+            "spread": score["standard_deviation"],
+            "score": score,
+            "folder": folder,
+            "settings": settings,
+            "reduced": reduced,
+            **run,
+        }
+
+
+def trained(name, args, preset):
+    """Return the folder of a run that is trained to its end, or None if it is not and must not be."""
+    config_path = os.path.join(CONFIGS, name + ".yaml")
+    folder = os.path.join(preset.folder, name)
+    config = Config.load(config_path)
+    settings = dict(preset.settings)
+    if config.learning_rate != Config.learning_rate:  # of a row with an optimizer of its own
+        settings.pop("learning_rate", None)
+    if args.iterations is not None:
+        settings["iterations"] = args.iterations
+    target = settings.get("iterations", config.iterations)
+    found = find_snapshots(folder, RESUMABLE)
+    if found and iteration_of(found[-1]) >= target:
+        return folder
+    if args.no_train:
+        return folder if found else None
+    if found:
+        command = ["--out", folder, "--resume", "--iterations", target]
+    else:
+        settings |= {"data": args.data, "seed": args.seed}
+        options = [str(x) for key, value in settings.items() for x in ("--" + key.replace("_", "-"), value)]
+        command = ["--config", config_path, "--out", folder, *options]
+    call("train.py", *command, *gpu_option(args))
+    return folder
+
+
+def call(name, *arguments):
+    """Run another command, in a process of its own.
+
+    Raises:
+        InputError: It failed.
+        Interrupted: It ended by a signal; Ctrl-C and SIGTERM are left to it, which writes a snapshot first.
+    """
+    path = name if os.path.isabs(name) else os.path.join(HERE, name)
+    process = subprocess.Popen([sys.executable, path, *map(str, arguments)])
+    handlers = {
+        signal.SIGINT: lambda *_: None,  # a terminal sends it to the command as well
+        signal.SIGTERM: lambda *_: process.terminate(),
+    }
+    old = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        status = process.wait()
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+    if status < 0 or status in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+        raise Interrupted
+    if status:
+        raise InputError(f"{os.path.basename(path)} ended with status {status}; its message stands above")
+
+
+def gpu_option(args):
+    return [] if args.gpu is None else ["--gpu", args.gpu]
+
+
+def iteration_of(path):
+    return int(path.rpartition("_")[2].partition(".")[0])
+
+
+def describe_run(folder):
+    """Return what a table says of a run: iterations, seed, wall time, hardware and commit of its training."""
+    path = find_snapshots(folder, RESUMABLE)[-1]
+    metadata, arrays = read_snapshot(path)
+    entries = provenance.read(folder)
+
+    def all_of(key):
+        return ", ".join(dict.fromkeys(str(entry.get(key)) for entry in entries)) or None
+
+    return {
+        "iterations": metadata["iteration"],
+        "training_seed": metadata["config"].seed,
+        "wall_time": float(arrays["_snapshot_elapsed_time"]),
+        "hardware": all_of("hardware"),
+        "commit": all_of("commit"),
+    }
+
+
+def reasons(folder, name):
+    """Return in what a run falls short of the configuration that the paper's row has."""
+    metadata, _ = read_snapshot(find_snapshots(folder, RESUMABLE)[-1])
+    ours, paper = metadata["config"], Config.load(os.path.join(CONFIGS, name + ".yaml"))
+    found = []
+    if metadata["iteration"] < paper.iterations:
+        found.append(f"{metadata['iteration']:,} of {paper.iterations:,} iterations")
+    widths = {
+        "tgan": ("temporal_width", "image_width", "discriminator_width"),
+        "3d": ("video_width", "discriminator_width"),
+    }
+    widths |= {"conditional_tgan": widths["tgan"], "video_gan": widths["3d"]}
+    for key in (*widths[paper.model], "batch_size", "learning_rate"):
+        if getattr(ours, key) != getattr(paper, key):
+            found.append(f"{key} {getattr(ours, key):g} instead of {getattr(paper, key):g}")
+    return found
+
+
+class Table:
+    """The table as JSON and Markdown; of each preset there is a section."""
+
+    def __init__(self, args, preset):
+        self.number, self.preset = args.table, args.preset
+        self.path = os.path.join("results", f"table{args.table}")
+        found = load_json(self.path + ".json")
+        self.content = found if isinstance(found, dict) else {}
+        section = self.content.get(self.preset, {}).get("rows", {})
+        rows = {row.name: section.get(row.name, {"status": "not run"}) for row in TABLES[self.number]}
+        self.content[self.preset] = {
+            "title": TITLES[self.number],
+            "rows": rows,
+            "data": args.data,
+            "made_by": provenance.describe(args.device),
+        }
+
+    def known(self, row):
+        return self.content[self.preset]["rows"][row.name]
+
+    def add(self, row, result):
+        paper = {"paper": row.paper, "paper_spread": row.paper_spread, "config": row.config}
+        if "ours" in result:
+            result = {**result, "difference": result["ours"] - row.paper}
+        self.content[self.preset]["rows"][row.name] = {**paper, **result}
+        self.write()
+
+    def write(self):
+        for row in TABLES[self.number]:
+            entry = self.content[self.preset]["rows"][row.name]
+            entry.update(paper=row.paper, paper_spread=row.paper_spread, config=row.config)
+        save_json(self.path + ".json", self.content)
+        save_text(self.path + ".md", self.markdown())
+
+    def markdown(self):
+        order = [name for name in presets() if name in self.content]
+        return "\n".join(format_section(self.number, name, self.content[name]) for name in order)
+
+
+def format_section(number, preset, section):
+    rows = section["rows"].values()
+    reduced = sorted({reason for row in rows for reason in row.get("reduced", ())})
+    made_by = section["made_by"]
+    lines = [f"# {section['title']}, preset {preset}", ""]
+    if reduced or preset != "paper":
+        lines += [
+            "**REDUCED: not a reproduction of the paper's numbers.** What falls short: "
+            + "; ".join(reduced)
+            + ".",
+            "",
+        ]
+    ours = "ours [95 % interval]" if number == 3 else "ours"
+    extra = ["winner", "r_test", "batch statistics"] if number == 3 else []
+    header = [
+        "row",
+        "paper",
+        ours,
+        "difference",
+        *extra,
+        "iterations",
+        "seed",
+        "wall time",
+        "hardware",
+        "commit",
+    ]
+    lines += ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    for name, row in section["rows"].items():
+        lines.append("| " + " | ".join(format_row(number, name, row)) + " |")
+    lines += [
+        "",
+        f"Data: {section['data']}. Written {made_by['date']} by commit {made_by['commit'] or 'unknown'}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def format_row(number, name, row):
+    """Return the cells of a row; of one that was not run, its status in place of the score."""
+    paper = number_with_spread(row["paper"], row["paper_spread"])
+    n_extra = 3 if number == 3 else 0
+    if row["status"] != "done":
+        return [name, paper, f"*{row['status']}*", *[""] * (6 + n_extra)]
+    mark = " (reduced)" if row["reduced"] else ""
+    extra = []
+    if number == 3:
+        running, batch = row["games"]["running"], row["games"]["batch"]
+        fair = "" if row["fair"] else " (not fair)"
+        extra = [row["winner"], as_text(running["r_test"]) + fair, as_text(batch["r_sample"])]
+    trained = [""] * 5
+    if "iterations" in row:
+        trained = [
+            f"{row['iterations']:,}",
+            str(row["training_seed"]),
+            format_time(row["wall_time"]),
+            row["hardware"] or "unknown",
+            row["commit"] or "unknown",
+        ]
+    ours = number_with_spread(row["ours"], row["spread"]) + mark
+    return [name, paper, ours, as_difference(row["difference"]), *extra, *trained]
+
+
+def as_text(value, form=".2f"):
+    value = float(value)  # JSON has infinity and NaN as texts only
+    return "undefined (0/0)" if math.isnan(value) else format(value, form)
+
+
+def as_difference(value):
+    return as_text(value, "+.2f") if math.isfinite(float(value)) else ""
+
+
+def number_with_spread(value, spread):
+    if spread is None:
+        return as_text(value)
+    if isinstance(spread, list | tuple):
+        return f"{as_text(value)} [{', '.join(map(as_text, spread))}]"
+    return f"{as_text(value)} ± {spread:.2f}"
+
+
+def format_time(seconds):
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else f"{seconds:.0f} s"
+
+
+def choose_rows(args):
+    rows = TABLES[args.table]
+    if not args.rows:
+        return rows
+    known = {row.config or "data": row for row in rows}
+    for name in args.rows:
+        if name not in known:
+            raise InputError(
+                f"there is no row {name!r} in Table {args.table}; its rows are {', '.join(known)}"
+            )
+    return [known[name] for name in known if name in args.rows]
+
+
+def default_data(args, preset):
+    if args.preset != "smoke":
+        return {3: "data/moving_mnist.h5", 4: "data/ucf101.h5"}[args.table]
+    # Of one digit, and so with labels, for Table 4.
+    n_digits, path = {
+        3: (2, os.path.join(preset.folder, "moving_mnist.h5")),
+        4: (1, os.path.join(preset.folder, "moving_digit.h5")),
+    }[args.table]
+    if not os.path.exists(path):
+        command = os.path.join(HERE, "..", "datasets", "moving_mnist.py")
+        call(os.path.abspath(command), "--digits", n_digits, "--clips", 200, "--out", path)
+    return path
+
+
+def parse_arguments(argv):
+    parser = ArgumentParser(__doc__)
+    parser.add_argument("table", type=int, choices=(3, 4), help="number of the table in the paper")
+    parser.add_argument("--preset", choices=("paper", "cpu", "smoke"), default="paper", help="see above")
+    parser.add_argument(
+        "--data", metavar="FILE", help="default: data/moving_mnist.h5 or data/ucf101.h5, by datasets/*.py"
+    )
+    parser.add_argument(
+        "--test-data", metavar="FILE", help="table 3: videos not trained on (default: other clips of --data)"
+    )
+    parser.add_argument("--classifier", metavar="FILE", help="table 4: weights, as of evaluate.py inception")
+    parser.add_argument("--mean", metavar="FILE", help="table 4: mean2.npz, for the published weights")
+    parser.add_argument(
+        "--rows", nargs="+", metavar="NAME", help="only these, by the names in configs/; data: the data set"
+    )
+    parser.add_argument("--iterations", type=int, metavar="N", help="of each row (default: the preset's)")
+    parser.add_argument("--no-train", action="store_true", help="score what is there")
+    parser.add_argument("--rescore", action="store_true", help="score again what has been scored")
+    parser.add_argument("--seed", type=int, metavar="N", default=0, help="of training and scores (default 0)")
+    parser.add_argument(
+        "--gpu", type=int, metavar="N", help="GPU to use, -1 for the CPU (default: 0 if there)"
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    run_command(main)

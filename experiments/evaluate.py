@@ -25,7 +25,7 @@ from tgan_chainer.evaluations import (
     measure_inception,
     open_source,
 )
-from tgan_chainer.evaluations.measures import N_REPEATS, N_SAMPLES, STATISTICS
+from tgan_chainer.evaluations.measures import N_REPEATS, N_SAMPLES
 from tgan_chainer.evaluations.video_classifier import FEATURES
 from tgan_chainer.evaluations.video_source import WINDOWS
 from tgan_chainer.files import save_json
@@ -76,8 +76,8 @@ samples of its own generator best from as many real videos. A normal GAN's is 0.
 bootstrap replicates, thresholds chosen anew in each.
 
 Batch normalization in the discriminators goes by its running statistics, as usual after training. In training
-it went by the batch, and batches were all real or all generated; --statistics batch scores in this way. A
-normal GAN's discriminator, with its fixed threshold, can be far from fair without it: watch r_test.
+it went by the batch, and batches were all real or all generated; scores of that kind are given, too. A normal
+GAN's discriminator, with its fixed threshold, can be far from fair by running statistics: watch r_test.
 """
 
 
@@ -122,9 +122,7 @@ def frechet(args):
 def play(args):
     a, b = (load_gan(run, args.gpu) for run in (args.run_a, args.run_b))
     data = args.data or a[0].config.data
-    measured = measure_gam(
-        a, b, args.test_data or data, data, args.samples, args.seed, args.bootstrap, args.statistics
-    )
+    measured = measure_gam(a, b, args.test_data or data, data, args.samples, args.seed, args.bootstrap)
     players = {
         name: {"path": path, "iteration": gan[0].iteration, "training": gan[0].config.description}
         for name, path, gan in (("a", args.run_a, a), ("b", args.run_b, b))
@@ -190,11 +188,13 @@ def describe_gam(result):
     winner = {"A": result["a"]["path"], "B": result["b"]["path"], "tie": "neither"}[result["winner"]]
     decided = {True: "", False: " (not decided: the interval holds one)", None: ""}[result["decided"]]
     fair = "" if result["fair"] else "; far from one, so the game is not fair"
-    errors, thresholds = result["errors"], result["thresholds"]
+    errors, thresholds, batch = result["errors"], result["thresholds"], result["batch_statistics"]
     lines = [
         f"GAM score r_sample {result['r_sample']:.3f} {_interval(result['r_sample_interval'])}: "
         f"{winner} wins{decided}.",
         f"r_test {result['r_test']:.3f} {_interval(result['r_test_interval'])}{fair}.",
+        f"By batch statistics: r_sample {batch['r_sample']:.3f} {_interval(batch['r_sample_interval'])}, "
+        f"r_test {batch['r_test']:.3f}.",
         "",
     ]
     for name, other in ("a", "b"), ("b", "a"):
@@ -207,7 +207,7 @@ def describe_gam(result):
     trained_on = ", which the models were trained on" if result["test_data_were_trained_on"] else ""
     lines.append(
         f"{result['samples']} samples of each, test data {result['test_data']}{trained_on}; thresholds by "
-        f"{result['threshold_data']}; seed {result['seed']}; {result['statistics']} statistics."
+        f"{result['threshold_data']}; seed {result['seed']}."
     )
     return "\n".join([*lines, describe_making(result)])
 
@@ -278,9 +278,6 @@ def parse_arguments(argv):
         metavar="N",
         default=1000,
         help="replicates, 0 for none (default %(default)s)",
-    )
-    gam.add_argument(
-        "--statistics", choices=STATISTICS, default="running", help="see above (default %(default)s)"
     )
     for command in one, two:
         command.add_argument(

@@ -99,7 +99,8 @@ def section(number, preset, content):
             cells += [spread(row["ours"], row["spread"]) + mark, text(row["difference"], "+.2f")]
             if number == 3:
                 fair = "" if row["fair"] else " (not fair)"
-                cells += [escape(row["winner"]), text(row["games"]["running"]["r_test"]) + fair]
+                batch = text(row["game"]["batch_statistics"]["r_sample"])
+                cells += [escape(row["winner"]), text(row["game"]["r_test"]) + fair, batch]
             trained = (
                 f"{row['iterations']:,} iterations, seed {row['training_seed']}"
                 if "iterations" in row
@@ -119,11 +120,18 @@ def section(number, preset, content):
                 if row.get(key):
                     runs[row[key]] = f"{run_name}, {preset}"
         else:
-            cells += [f"<em>{escape(row['status'])}</em>", *[""] * (4 if number == 3 else 2)]
+            cells += [f"<em>{escape(row['status'])}</em>", *[""] * (5 if number == 3 else 2)]
         rows.append("<tr>" + "".join(
             f"<td{' class=number' if 0 < i < 4 else ''}>{cell}</td>" for i, cell in enumerate(cells)
         ) + "</tr>")  # fmt: skip
-    header = ["row", "paper", "ours", "difference", *(["winner", "r_test"] if number == 3 else []), "trained"]
+    header = [
+        "row",
+        "paper",
+        "ours",
+        "difference",
+        *(["winner", "r_test", "by batch statistics"] if number == 3 else []),
+        "trained",
+    ]
     note = ""
     if reduced or preset != "paper":
         note = (

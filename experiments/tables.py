@@ -183,20 +183,14 @@ class Games:
         if known.get("settings") == settings and not args.rescore:
             return known
         a, b = (load_gan(folder, args.gpu) for folder in (folder_a, folder_b))
-        games = {
-            statistics: measure_gam(
-                a, b, settings["test_data"], args.data, self.preset.gam, args.seed, statistics=statistics
-            )
-            for statistics in ("running", "batch")
-        }
-        game = games["running"]
+        game = measure_gam(a, b, settings["test_data"], args.data, self.preset.gam, args.seed)
         return {
             "status": "done",
             "ours": game["r_sample"],
             "spread": game["r_sample_interval"],
             "winner": {"A": "TGAN", "B": row.name.split(" vs. ")[1], "tie": "neither"}[game["winner"]],
             "fair": game["fair"],
-            "games": games,
+            "game": game,
             "folder": folder_b,
             "folder_a": folder_a,
             "settings": settings,
@@ -414,7 +408,7 @@ def format_section(number, preset, section):
             "",
         ]
     ours = "ours [95 % interval]" if number == 3 else "ours"
-    extra = ["winner", "r_test", "batch statistics"] if number == 3 else []
+    extra = ["winner", "r_test", "by batch statistics"] if number == 3 else []
     header = [
         "row",
         "paper",
@@ -447,9 +441,7 @@ def format_row(number, name, row):
     mark = " (reduced)" if row["reduced"] else ""
     extra = []
     if number == 3:
-        running, batch = row["games"]["running"], row["games"]["batch"]
-        fair = "" if row["fair"] else " (not fair)"
-        extra = [row["winner"], as_text(running["r_test"]) + fair, as_text(batch["r_sample"])]
+        extra = [row["winner"], format_r_test(row), as_text(row["game"]["batch_statistics"]["r_sample"])]
     trained = [""] * 5
     if "iterations" in row:
         trained = [
@@ -466,6 +458,13 @@ def format_row(number, name, row):
 def as_text(value, form=".2f"):
     value = float(value)  # JSON has infinity and NaN as texts only
     return "undefined (0/0)" if math.isnan(value) else format(value, form)
+
+
+def format_r_test(row):
+    """Return r_test and the two errors that it is the ratio of."""
+    errors = row["game"]["errors"]
+    fair = "" if row["fair"] else ", not fair"
+    return f"{as_text(row['game']['r_test'])} ({errors['test_a']:.1%} / {errors['test_b']:.1%}{fair})"
 
 
 def as_difference(value):

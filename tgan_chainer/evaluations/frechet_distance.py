@@ -18,11 +18,13 @@ class Moments:
         """Take features, float (N, D), into account.
 
         Raises:
-            InputError: They are not finite, or of another size than those before.
+            InputError: They are none, not finite, or of another size than those before.
         """
         features = np.asarray(features, np.float64)
-        if features.ndim != 2 or not np.isfinite(features).all():
-            raise InputError(f"features must be finite numbers (N, D), not {features.shape} with NaN")
+        if features.ndim != 2 or not features.size:
+            raise InputError(f"features must have the shape (N, D), not {features.shape}")
+        if not np.isfinite(features).all():
+            raise InputError("features must be finite numbers; they hold NaN or infinity")
         if self._shift is None:
             # Sums of squares lose digits when the mean is large beside the deviation; any point among the
             # features is near enough to the mean to prevent that.
@@ -66,9 +68,9 @@ def frechet_distance(a, b):
     Raises:
         InputError: The features are of different sizes, or there are fewer than two.
     """
+    covariance_a, covariance_b = a.covariance, b.covariance  # there are none of fewer than two
     if len(a.mean) != len(b.mean):
         raise InputError(f"features of {len(a.mean)} and of {len(b.mean)} dimensions have no distance")
-    covariance_a, covariance_b = a.covariance, b.covariance
     values, vectors = np.linalg.eigh(covariance_a)
     root = vectors * np.sqrt(values.clip(0)) @ vectors.T
     product = root @ covariance_b @ root

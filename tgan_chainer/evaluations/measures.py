@@ -19,7 +19,6 @@ import chainer
 # Of the paper (Section 6.5).
 N_SAMPLES, N_REPEATS = 10_000, 4
 
-STATISTICS = "running", "batch"
 BATCH = 32
 
 
@@ -119,7 +118,6 @@ def measure_gam(
     n_samples=N_SAMPLES,
     seed=0,
     n_bootstrap=1000,
-    statistics="running",
     progress=True,
 ):
     """Let two GANs play against each other (Section 6.5, Table 3).
@@ -127,6 +125,11 @@ def measure_gam(
     The threshold of a discriminator trained as a critic (``loss: wgan``) is chosen by samples of its own
     generator and ``real_data``; that of a normal GAN's is 0, where its sigmoid is 1/2. Generators work as
     when sampling, discriminators without noise.
+
+    Batch normalization in the discriminators goes by running statistics, as usual after training: each score
+    depends on its video alone. In training it went by the batch, and batches were all real or all generated,
+    which tells a discriminator more than a video by itself. Results of that kind, by batches of 32, are
+    handed out as well: fixed thresholds, those of normal GANs, were learned under them.
 
     Args:
         a, b (tuple): Generator and discriminator each, as of :func:`tgan_chainer.snapshots.load_gan`.
@@ -136,13 +139,11 @@ def measure_gam(
         n_samples (int): Videos from each generator, from the test data, and for the thresholds.
         seed (int): Of latent variables, choice of videos and bootstrap.
         n_bootstrap (int): As for :func:`~tgan_chainer.evaluations.gam.gam`.
-        statistics (str): What batch normalization in the discriminators goes by. "running", as usual after
-            training: each score depends on its video alone. "batch", as in training: batches of 32 are all
-            real or all generated, which tells a discriminator more than the video itself does.
         progress (bool): Whether to show a progress bar.
 
     Returns:
-        dict: As of :func:`~tgan_chainer.evaluations.gam.gam`, and ``samples``, ``seed``, ``seconds``.
+        dict: As of :func:`~tgan_chainer.evaluations.gam.gam`, and ``batch_statistics`` (a dict of the same
+        kind), ``samples``, ``seed``, ``seconds``.
 
     Raises:
         InputError: The networks do not fit each other or the data, or are conditional.
@@ -161,10 +162,10 @@ def measure_gam(
     test, real = _real_videos(test_data, real_data or test_data, shape, n_samples)
     start = time.monotonic()
     thresholds = tuple(None if generator.config.loss == "wgan" else 0.0 for generator, _ in (a, b))
-    discriminators = [_prepare(discriminator, statistics) for _, discriminator in (a, b)]
+    critics = [a[1], b[1], _as_in_training(a[1]), _as_in_training(b[1])]
     with _progress(4 * n_samples, not progress) as bar:
         of_test, of_real, of_a, of_b = (
-            _score(discriminators, videos, n_samples, statistics, bar)
+            _score(critics, videos, n_samples, bar)
             for videos in (
                 test(seed),
                 real(seed),
@@ -172,15 +173,18 @@ def measure_gam(
                 b[0].sample(n_samples, (seed + 1) % 2**32),
             )
         )
-    result = gam(
-        Scores(of_test[0], of_a[0], of_b[0], of_real[0]),
-        Scores(of_test[1], of_b[1], of_a[1], of_real[1]),
-        thresholds,
-        n_bootstrap,
-        seed,
+    running, batch = (
+        gam(
+            Scores(of_test[i], of_a[i], of_b[i], of_real[i]),
+            Scores(of_test[i + 1], of_b[i + 1], of_a[i + 1], of_real[i + 1]),
+            thresholds,
+            n_bootstrap,
+            seed,
+        )
+        for i in (0, 2)
     )
-    measured = {"samples": n_samples, "seed": seed, "statistics": statistics}
-    return {**result, **measured, "seconds": time.monotonic() - start}
+    measured = {"samples": n_samples, "seed": seed, "seconds": time.monotonic() - start}
+    return {**running, "batch_statistics": batch, **measured}
 
 
 def _real_videos(test_data, real_data, shape, n_samples):
@@ -205,26 +209,29 @@ def _real_videos(test_data, real_data, shape, n_samples):
     return test, real
 
 
-def _prepare(discriminator, statistics):
-    if statistics not in STATISTICS:
-        raise InputError(f"statistics must be one of {', '.join(STATISTICS)}, not {statistics!r}")
-    if statistics == "batch":
-        discriminator = copy.deepcopy(discriminator)  # its running statistics will change
-        discriminator.noise = 0
-    return discriminator
+def _as_in_training(discriminator):
+    """Return a function that scores a batch by the statistics of the batch, without noise."""
+    discriminator = copy.deepcopy(discriminator)  # its running statistics will change
+    discriminator.noise = 0
+
+    def score(x):
+        with chainer.using_config("train", True):
+            return discriminator(x)
+
+    return score
 
 
-def _score(discriminators, videos, n, statistics, bar):
-    """Return what each discriminator says of n videos, float64 (n,) each."""
-    scores = [[] for _ in discriminators]
+def _score(critics, videos, n, bar):
+    """Return what each critic says of n videos, a list of float64 (n,)."""
+    scores = [[] for _ in critics]
     videos = iter(videos)
-    for batch in chunks(n, BATCH):  # of about equal sizes, since their statistics may count
-        x = np.stack([next(videos) for _ in range(batch.stop - batch.start)])
-        x = discriminators[0].device.send(x)
-        with chainer.using_config("train", statistics == "batch"), chainer.no_backprop_mode():
-            for one, discriminator in zip(scores, discriminators):
-                one.append(chainer.get_device("@numpy").send(discriminator(x).array)[:, 0].astype(np.float64))
-        bar.update(len(x))
+    device = critics[0].device
+    with chainer.using_config("train", False), chainer.no_backprop_mode():
+        for batch in chunks(n, BATCH):  # of about equal sizes, since their statistics count
+            x = device.send(np.stack([next(videos) for _ in range(batch.stop - batch.start)]))
+            for one, critic in zip(scores, critics):
+                one.append(chainer.get_device("@numpy").send(critic(x).array)[:, 0].astype(np.float64))
+            bar.update(len(x))
     return [np.concatenate(one) for one in scores]
 
 

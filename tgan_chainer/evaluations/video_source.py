@@ -31,7 +31,7 @@ def open_source(path, n_frames=16, window="random", fps=None, size=64, gpu=-1):
       without N), and folders of images, one frame each, in natural order.
 
     Args:
-        path (str): What to open.
+        path (str or os.PathLike): What to open.
         n_frames (int): Frames of the videos to hand out. From longer ones a window is taken.
         window (str): Which one: "random", "first" or "middle".
         fps (fractions.Fraction): Rate that video files are resampled to; None keeps their frames.
@@ -45,6 +45,7 @@ def open_source(path, n_frames=16, window="random", fps=None, size=64, gpu=-1):
     Raises:
         InputError: There is no such thing, or it cannot be used.
     """
+    path = os.fspath(path)
     check_positive_int(n_frames=n_frames)
     if window not in WINDOWS:
         raise InputError(f"window must be one of {', '.join(WINDOWS)}, not {window!r}")

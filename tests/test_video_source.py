@@ -1,0 +1,583 @@
+"""Videos of every kind come as float32 in [-1, 1], the right frames of the right ones, or an error comes."""
+
+import fractions
+import io
+
+import imageio.v3 as iio
+import numpy as np
+import PIL.Image
+import pytest
+
+from tgan_chainer import VideoGenerator
+from tgan_chainer.config import Config
+from tgan_chainer.datasets import write_videos
+from tgan_chainer.download import sha256_of
+from tgan_chainer.errors import InputError
+from tgan_chainer.evaluations import open_source
+from tgan_chainer.snapshots import save_generator
+
+SIZE = 16
+
+
+def numbered(n=5, n_frames=20, size=SIZE, channels=3):
+    """uint8 (N, C, T, H, W): all pixels of frame t of video i are 40 i + 2 t, plus the channel's number."""
+    i, c, t = np.ogrid[:n, :channels, :n_frames]
+    values = (40 * i + 2 * t + c).astype(np.uint8)
+    return np.broadcast_to(values[..., None, None], (n, channels, n_frames, size, size)).copy()
+
+
+def random_bytes(*shape):
+    return np.random.randint(0, 256, shape).astype(np.uint8)
+
+
+def to_floats(array):
+    return (array.astype(np.float64) - 128) / 128
+
+
+def identify(videos, tolerance=0.0):
+    """Which of the numbered videos these are, and where their windows start."""
+    found = []
+    for video in videos:
+        levels = video[0, :, 0, 0].astype(np.float64) * 128 + 128
+        i, start = divmod(int(np.rint(levels[0])), 40)
+        np.testing.assert_allclose(
+            levels, 40 * i + start + 2 * np.arange(len(levels)), rtol=0, atol=tolerance + 1e-9
+        )
+        assert start % 2 == 0
+        found.append((i, start // 2))
+    return found
+
+
+def refused(function, *words):
+    with pytest.raises(InputError) as caught:
+        function()
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert str(word) in str(caught.value)
+
+
+def draw_all(path, n=1, **options):
+    return list(open_source(path, **options).draw(n))
+
+
+def assert_video(video, size=SIZE, channels=3, n_frames=16):
+    assert video.shape == (channels, n_frames, size, size)
+    assert video.dtype == np.float32 and abs(video).max() <= 1
+
+
+# Arrays
+
+
+FORMS = {
+    "uint8": lambda v: v,
+    "float32": lambda v: to_floats(v).astype(np.float32),
+    "float64": to_floats,
+    "float16": lambda v: to_floats(v).astype(np.float16),
+    "big-endian": lambda v: to_floats(v).astype(">f4"),
+    "channels last": lambda v: np.moveaxis(v, 1, -1),
+    "floats, channels last": lambda v: np.moveaxis(to_floats(v), 1, -1),
+    "Fortran's order": np.asfortranarray,
+    "grey": lambda v: v[:, :1],
+    "grey, channels last": lambda v: np.moveaxis(v[:, :1], 1, -1),
+}
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", "compressed.npz"])
+@pytest.mark.parametrize("form", FORMS)
+def test_arrays_of_every_form_hold_the_same_videos(tmp_path, form, suffix):
+    videos, path = random_bytes(3, 3, 16, SIZE, SIZE), str(tmp_path / f"videos{suffix}")
+    save = {".npy": np.save, ".npz": np.savez, "compressed.npz": np.savez_compressed}[suffix]
+    array = FORMS[form](videos)
+    save(path, array)
+    source = open_source(path)
+    assert source.n == 3
+    found = list(source.draw(3, seed=1))
+    expected = to_floats(videos)[:, :1] if "grey" in form else to_floats(videos)
+    for video in found:
+        assert_video(video, channels=expected.shape[1])
+        assert video.flags.c_contiguous
+    # In some order, each one once.
+    order = [int(np.argmin([abs(video - e).max() for e in expected])) for video in found]
+    assert sorted(order) == [0, 1, 2]
+    np.testing.assert_allclose(np.stack(found), expected[order], rtol=0, atol=1e-3 if "16" in form else 1e-7)
+    assert source.description["kind"] == "array" and source.description["videos"] == 3
+    assert source.description["dtype"] == str(array.dtype)
+
+
+def test_minus_one_is_black_and_127_of_128_is_white(tmp_path):
+    video = np.zeros((1, 16, 4, 4, 1), np.uint8)
+    video[:, 8:] = 255
+    np.save(tmp_path / "v.npy", video)
+    (found,) = draw_all(tmp_path / "v.npy")
+    assert (found[:, :8] == -1).all() and (found[:, 8:] == 127 / 128).all()
+
+
+def test_the_file_is_not_read_as_a_whole(tmp_path):
+    np.save(tmp_path / "v.npy", numbered())
+    source = open_source(tmp_path / "v.npy")
+    assert isinstance(source._array, np.memmap)
+
+
+# Which videos and which windows
+
+
+@pytest.fixture
+def five(tmp_path):
+    """A file of five videos of 20 frames, see :func:`numbered`."""
+    np.save(tmp_path / "five.npy", numbered())
+    return tmp_path / "five.npy"
+
+
+@pytest.fixture(params=["array", "folder", "data set"])
+def five_of_each_kind(request, tmp_path):
+    if request.param == "array":
+        np.save(tmp_path / "five.npy", numbered())
+        return tmp_path / "five.npy"
+    if request.param == "data set":
+        with write_videos(tmp_path / "five.h5", "numbers") as writer:
+            for video in numbered():
+                writer.append(np.moveaxis(video, 0, -1))
+        return tmp_path / "five.h5"
+    (tmp_path / "folder").mkdir()
+    for i, video in enumerate(numbered()):
+        np.save(tmp_path / "folder" / f"{i}.npy", video)
+    return tmp_path / "folder"
+
+
+def test_repeats_share_no_video(five_of_each_kind):
+    source = open_source(five_of_each_kind)
+    n = 5 if source.n is None else 2
+    repeats = [identify(source.draw(n, seed=3, repeat=r)) for r in range(2)]
+    assert all(len({i for i, _ in repeat}) == n for repeat in repeats)
+    if source.n is not None:
+        assert source.n == 5
+        assert len({i for repeat in repeats for i, _ in repeat}) == 4
+
+
+def test_a_seed_means_the_same_videos_and_windows(five_of_each_kind):
+    first, again = (identify(open_source(five_of_each_kind).draw(5, seed=7)) for _ in range(2))
+    assert first == again
+    others = [identify(open_source(five_of_each_kind).draw(5, seed=s)) for s in range(10)]
+    assert len({tuple(i for i, _ in other) for other in others}) > 5
+    assert len({tuple(start for _, start in other) for other in others}) > 5
+
+
+def test_a_repeat_does_not_depend_on_what_was_drawn_before(five_of_each_kind):
+    source = open_source(five_of_each_kind)
+    later = identify(source.draw(2, seed=3, repeat=1))
+    list(source.draw(2, seed=3, repeat=0))
+    assert identify(source.draw(2, seed=3, repeat=1)) == later
+
+
+@pytest.mark.parametrize(("window", "start"), [("first", 0), ("middle", 2)])
+def test_a_fixed_window_is_the_same_for_all(five_of_each_kind, window, start):
+    found = identify(open_source(five_of_each_kind, window=window).draw(5))
+    assert sorted(found) == [(i, start) for i in range(5)]
+
+
+def test_random_windows_start_anywhere(five_of_each_kind):
+    source = open_source(five_of_each_kind)
+    starts = [start for seed in range(12) for _, start in identify(source.draw(5, seed))]
+    assert set(starts) == {0, 1, 2, 3, 4}
+
+
+def test_windows_have_as_many_frames_as_were_asked_for(five):
+    for n_frames in 1, 7, 20:
+        (video,) = draw_all(five, n_frames=n_frames, window="first")
+        assert_video(video, n_frames=n_frames)
+    refused(lambda: draw_all(five, n_frames=21), five, "20 frames; at least 21 are needed")
+
+
+@pytest.mark.parametrize(("n", "repeat"), [(6, 0), (3, 1), (1, 5)])
+def test_more_videos_than_there_are_is_an_error(five, n, repeat):
+    message = f"holds 5 videos; {n * (repeat + 1)} were asked for"
+    refused(lambda: list(open_source(five).draw(n, repeat=repeat)), five, message)
+
+
+def test_a_data_set_gives_each_clip_once_before_any_comes_again(tmp_path):
+    with write_videos(tmp_path / "five.h5", "numbers") as writer:
+        for video in numbered():
+            writer.append(np.moveaxis(video, 0, -1))
+    source = open_source(tmp_path / "five.h5")
+    assert source.n is None
+    clips = [i for i, _ in identify(source.draw(12))]
+    assert sorted(clips[:5]) == sorted(clips[5:10]) == [0, 1, 2, 3, 4]
+    assert source.description == {
+        "kind": "data set",
+        "path": str(tmp_path / "five.h5"),
+        "source": "numbers",
+        "clips": 5,
+    }
+
+
+# Folders
+
+
+def save_frames(folder, frames, name="frame_{}.png", start=1):
+    """Write frames, uint8 (T, H, W, 3) or (T, H, W), as images."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for t, frame in enumerate(frames):
+        PIL.Image.fromarray(frame).save(folder / name.format(t + start))
+
+
+def as_frames(video):
+    """uint8 (C, T, H, W) -> (T, H, W, C)."""
+    return np.moveaxis(video, 0, -1)
+
+
+@pytest.mark.parametrize("name", ["frame_{}.png", "{}.PNG", "v1_take2_{}.bmp", "{:03}.png"])
+def test_frames_come_in_natural_order(tmp_path, name):
+    video = random_bytes(3, 16, SIZE, SIZE)
+    save_frames(tmp_path / "clip", as_frames(video), name, start=2)  # 2 ... 17
+    (found,) = draw_all(tmp_path, size=SIZE)
+    assert_video(found)
+    np.testing.assert_array_equal(found, to_floats(video))
+
+
+def test_each_folder_of_images_is_a_video(tmp_path):
+    videos = numbered(3)
+    for i, video in enumerate(videos):
+        save_frames(tmp_path / f"class {i % 2}" / f"clip {i}", as_frames(video))
+    source = open_source(tmp_path, window="first")
+    assert source.n == 3
+    assert sorted(identify(source.draw(3))) == [(0, 0), (1, 0), (2, 0)]
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path):
+    save_frames(tmp_path / "clip", as_frames(numbered(1)[0]))
+    (tmp_path / "clip" / "._frame_1.png").write_bytes(b"what a Mac leaves")
+    (tmp_path / "._video.mp4").write_bytes(b"what a Mac leaves")
+    save_frames(tmp_path / ".cache", as_frames(numbered(1)[0]))
+    (tmp_path / "notes.txt").write_text("no video")
+    source = open_source(tmp_path, window="first")
+    assert source.n == 1
+    assert identify(source.draw(1)) == [(0, 0)]
+
+
+def test_grey_images_have_three_equal_channels(tmp_path):
+    video = random_bytes(16, SIZE, SIZE)
+    save_frames(tmp_path, video)
+    (found,) = draw_all(tmp_path, size=None)
+    np.testing.assert_array_equal(found, to_floats(np.stack([video] * 3)))
+
+
+@pytest.mark.parametrize(("width", "height", "left", "top"), [(32, 16, 8, 0), (16, 20, 0, 2), (18, 16, 1, 0)])
+def test_of_images_the_middle_square_is_taken(tmp_path, width, height, left, top):
+    frames = random_bytes(16, height, width, 3)
+    save_frames(tmp_path, frames)
+    (found,) = draw_all(tmp_path, size=16)
+    expected = frames[:, top : top + 16, left : left + 16]
+    np.testing.assert_array_equal(found, to_floats(np.moveaxis(expected, -1, 0)))
+
+
+@pytest.mark.parametrize("size", [8, 32])
+def test_images_are_resized(tmp_path, size):
+    # A ramp stays one; its pixel i lies at (i + 1/2) 16 / size - 1/2 of the old ones.
+    ramp = np.broadcast_to(np.arange(16, dtype=np.uint8)[:, None] * 10 + 40, (16, 16, 16, 3)[:3])
+    save_frames(tmp_path, ramp.transpose(0, 2, 1))
+    (found,) = draw_all(tmp_path, size=size)
+    assert_video(found, size)
+    place = (np.arange(size) + 0.5) * 16 / size - 0.5
+    inner = slice(size // 4, -size // 4)
+    levels = (found * 128 + 128)[..., inner]
+    np.testing.assert_allclose(
+        levels, np.broadcast_to(10 * place[inner] + 40, levels.shape), rtol=0, atol=0.51
+    )
+
+
+def test_images_are_kept_as_they_are_without_a_size(tmp_path):
+    save_frames(tmp_path / "clip", as_frames(numbered(1, size=10)[0]))
+    (found,) = draw_all(tmp_path, size=None)
+    assert_video(found, size=10)
+
+
+@pytest.mark.parametrize("form", ["uint8", "float32", "channels last", "floats, channels last", "grey"])
+def test_a_folder_may_hold_arrays_of_one_video_each(tmp_path, form):
+    videos = random_bytes(1, 3, 16, SIZE, SIZE)
+    np.save(tmp_path / "clip.npy", FORMS[form](videos)[0])
+    (found,) = draw_all(tmp_path)
+    assert_video(found)
+    expected = np.repeat(videos[0, :1], 3, axis=0) if form == "grey" else videos[0]
+    np.testing.assert_array_equal(found, to_floats(expected))
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "libx264"), (".avi", "mpeg4"), (".gif", None)])
+def test_video_files_are_decoded(tmp_path, suffix, codec):
+    # Grey, so that halving the resolution of colours and a palette of 256 change nothing.
+    for i, video in enumerate(numbered(3, size=64)):
+        frames = np.repeat(as_frames(video)[..., :1], 3, axis=-1)
+        path = tmp_path / f"clip {i}{suffix}"
+        if codec is None:
+            iio.imwrite(path, frames[..., 0], duration=100, loop=0)
+        else:
+            iio.imwrite(path, frames, plugin="pyav", codec=codec, fps=25)
+    source = open_source(tmp_path, window="middle")
+    found = list(source.draw(3))
+    for video in found:
+        assert_video(video, size=64)
+    assert sorted(round((v[0, 0].mean() * 128 + 128) / 40 - 0.1) for v in found) == [0, 1, 2]
+    for video in found:
+        levels = video.mean(axis=(0, 2, 3)) * 128 + 128
+        i = round(levels[0] / 40 - 0.1)
+        np.testing.assert_allclose(levels, 40 * i + 2 * np.arange(2, 18), rtol=0, atol=2.5)
+        assert np.ptp(video, axis=(0, 2, 3)).max() < 6 / 128
+
+
+def test_video_files_can_be_resampled_and_arrays_cannot(tmp_path):
+    frames = np.repeat(as_frames(numbered(1, n_frames=40, size=64)[0])[..., :1], 3, axis=-1)
+    iio.imwrite(tmp_path / "clip.avi", frames, plugin="pyav", codec="mpeg4", fps=25)
+    source = open_source(tmp_path, window="first", fps=fractions.Fraction(25, 2))
+    (video,) = source.draw(1)
+    levels = video.mean(axis=(0, 2, 3)) * 128 + 128
+    np.testing.assert_allclose(np.diff(levels), 4, rtol=0, atol=2.1)  # every second frame
+    assert levels[-1] - levels[0] == pytest.approx(60, abs=3)
+    assert source.description["frame rate"] == "25/2 a second"
+    (tmp_path / "arrays").mkdir()
+    np.save(tmp_path / "arrays" / "clip.npy", numbered(1)[0])
+    refused(lambda: draw_all(tmp_path / "arrays", fps=fractions.Fraction(10)), "clip.npy", "leave out --fps")
+
+
+# Generators
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A results folder with the generators of two iterations, and the newer one."""
+    folder = tmp_path_factory.mktemp("run")
+    config = Config(
+        description="tiny", channels=1, image_size=16, temporal_width=8, image_width=8, k0=7, k1=5
+    )
+    np.random.seed(0)
+    for iteration in 8, 12:
+        generator = VideoGenerator(7, 5, channels=1, image_size=16, temporal_width=8, image_width=8)
+        save_generator(str(folder / f"generator_iter_{iteration}.npz"), generator, iteration, config)
+    return folder, generator
+
+
+@pytest.mark.parametrize("name", ["", "generator_iter_12.npz"])
+def test_a_run_or_a_snapshot_is_a_source_of_its_generators_samples(run, name):
+    folder, generator = run
+    source = open_source(str(folder / name))
+    assert source.n is None
+    for repeat in 0, 1:
+        found = np.stack(list(source.draw(3, seed=4, repeat=repeat)))
+        expected = np.stack(list(generator.sample(3, seed=4 + repeat)))
+        np.testing.assert_array_equal(found, expected)
+    assert source.description == {
+        "kind": "generator",
+        "path": str(folder / "generator_iter_12.npz"),
+        "sha256": sha256_of(folder / "generator_iter_12.npz"),
+        "iteration": 12,
+        "training": "tiny",
+    }
+
+
+def test_an_older_snapshot_can_be_named(run):
+    folder, generator = run
+    source = open_source(str(folder / "generator_iter_8.npz"))
+    assert source.description["iteration"] == 8
+    assert (next(source.draw(1)) != next(generator.sample(1, seed=0))).any()
+
+
+@pytest.mark.parametrize(("window", "start"), [("first", 0), ("middle", 4), ("random", None)])
+def test_windows_of_samples(run, window, start):
+    folder, generator = run
+    found = np.stack(list(open_source(str(folder), n_frames=8, window=window).draw(5, seed=1)))
+    samples = np.stack(list(generator.sample(5, seed=1)))
+    windows = np.stack([samples[:, :, t : t + 8] for t in range(9)])
+    starts = [[t for t in range(9) if (windows[t, i] == found[i]).all()] for i in range(5)]
+    assert all(len(s) == 1 for s in starts)
+    if start is None:
+        assert len({s[0] for s in starts}) > 2
+    else:
+        assert starts == [[start]] * 5
+
+
+def test_a_generator_of_shorter_videos_is_refused(run):
+    refused(lambda: open_source(str(run[0]), n_frames=32), "16 frames; at least 32 are needed")
+
+
+# What is refused
+
+
+def save_array(*arrays, name="v.npy"):
+    """Return what writes arrays to a file, and returns its path."""
+
+    def write(folder):
+        path = folder / name
+        if name.endswith(".npz"):
+            np.savez(path, *arrays)
+        else:
+            np.save(path, *arrays)
+        return path
+
+    return write
+
+
+def in_folder(write):
+    def write_there(folder):
+        (folder / "folder").mkdir()
+        write(folder / "folder")
+        return folder / "folder"
+
+    return write_there
+
+
+def save_bytes(content, name):
+    def write(folder):
+        (folder / name).write_bytes(content)
+        return folder / name
+
+    return write
+
+
+def make_folder(folder):
+    (folder / "empty").mkdir()
+    return folder / "empty"
+
+
+def data_set(*shape):
+    def write(folder):
+        with write_videos(folder / "v.h5", "random numbers") as writer:
+            writer.append(random_bytes(*shape))
+        return folder / "v.h5"
+
+    return write
+
+
+def images(frames, spoil=None):
+    def write(folder):
+        save_frames(folder / "clip", frames)
+        if spoil is not None:
+            (folder / "clip" / "frame_5.png").write_bytes(spoil)
+        return folder
+
+    return write
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def npz(array, save=np.savez):
+    file = io.BytesIO()
+    save(file, array)
+    return file.getvalue()
+
+
+def spoiled(value):
+    video = to_floats(numbered(1))
+    video[0, 1, 7, 3, 5] = value
+    return video
+
+
+def in_0_to_1(n_videos=2):
+    return np.random.RandomState(0).uniform(0, 1, (n_videos, 3, 16, 8, 8))
+
+
+SQUARE = np.zeros((2, 3, 16, 8, 8), np.uint8)
+OBJECTS = np.empty((2, 3, 16, 1, 1), object)
+COMPRESSED = npz(np.random.RandomState(0).randint(0, 256, 20000).astype(np.uint8), np.savez_compressed)
+
+REFUSED = {
+    "missing path": (lambda folder: folder / "nowhere.npy", "there is no"),
+    "unknown suffix": (save_bytes(b"words", "v.txt"), "expected a run, a snapshot, a folder"),
+    "video file": (save_bytes(b"no", "v.mp4"), "expected a run, a snapshot, a folder"),
+    "empty folder": (make_folder, "holds no run and no videos"),
+    "folder of other files": (in_folder(save_bytes(b"words", "v.txt")), "holds no run and no videos"),
+    # Arrays
+    "short": (save_array(SQUARE[:, :, :15]), "15 frames; at least 16 are needed"),
+    "short, channels last": (save_array(np.zeros((2, 15, 8, 8, 3), np.uint8)), "15 frames; at least 16"),
+    "non-square": (save_array(SQUARE[..., :7]), "frames of 7×8 pixels; they must be square"),
+    "floats from 0": (save_array(in_0_to_1()), "no value is below zero; expected floats in [-1, 1]"),
+    "floats to 255": (save_array(in_0_to_1() * 255 - 1), "expected floats in [-1, 1], or uint8"),
+    "floats to -3": (save_array(in_0_to_1() * -3), "expected floats in [-1, 1], or uint8"),
+    "NaN": (save_array(spoiled(np.nan)), "holds NaN or infinite values"),
+    "infinity": (save_array(spoiled(np.inf)), "holds NaN or infinite values"),
+    "one video": (save_array(SQUARE[0]), "(3, 16, 8, 8); expected videos (N, C, T, H, W)"),
+    "no video": (save_array(SQUARE[:0]), "(0, 3, 16, 8, 8); expected videos"),
+    "no pixels": (save_array(np.zeros((2, 3, 16, 0, 0))), "v.npy"),
+    "no pixels, bytes": (save_array(SQUARE[..., :0, :0]), "v.npy"),
+    "two channels": (save_array(SQUARE[:, :2]), "expected one or three channels"),
+    "whole numbers": (save_array(SQUARE.astype(int)), "an array of int64; expected uint8, or float"),
+    "objects": (save_array(OBJECTS), "truncated, damaged or no array"),
+    "two arrays": (save_array(SQUARE, SQUARE, name="v.npz"), "holds 2 arrays; expected one"),
+    "no array": (save_array(name="v.npz"), "holds 0 arrays; expected one"),
+    "objects in npz": (save_array(OBJECTS, name="v.npz"), "truncated, damaged or no array"),
+    "truncated npy": (save_bytes(npy(SQUARE)[:-100], "v.npy"), "truncated, damaged or no array"),
+    "header alone": (save_bytes(npy(SQUARE)[:20], "v.npy"), "truncated, damaged or no array"),
+    "empty npy": (save_bytes(b"", "v.npy"), "truncated, damaged or no array"),
+    "text npy": (save_bytes(b"words " * 99, "v.npy"), "truncated, damaged or no array"),
+    "truncated npz": (save_bytes(npz(SQUARE)[:-100], "v.npz"), "truncated, damaged or no npz file"),
+    "empty npz": (save_bytes(b"", "v.npz"), "truncated, damaged or no npz file"),
+    "changed npz": (save_bytes(npz(SQUARE)[:900] + b"!" + npz(SQUARE)[901:], "v.npz"), "damaged"),
+    "changed compressed npz": (
+        save_bytes(COMPRESSED[:60] + b"\xff" * 20 + COMPRESSED[80:], "v.npz"),
+        "truncated, damaged or no array",
+    ),
+    # Data sets
+    "short clips": (data_set(15, 8, 8, 3), "no clip has 16 frames"),
+    "no data set": (save_bytes(b"words", "v.h5"), "not an HDF5 file"),
+    # Videos of a folder
+    "short array": (in_folder(save_array(SQUARE[0, :, :15])), "v.npy: 15 frames; at least 16 are needed"),
+    "several videos": (in_folder(save_array(SQUARE)), "expected one video, (C, T, H, W) or (T, H, W, C)"),
+    "non-square array": (in_folder(save_array(SQUARE[0, ..., :7])), "they must be square"),
+    "array from 0": (in_folder(save_array(in_0_to_1()[0])), "no value is below zero"),
+    "array with NaN": (in_folder(save_array(spoiled(np.nan)[0])), "v.npy holds NaN"),
+    "truncated array": (in_folder(save_bytes(npy(SQUARE[0])[:-9], "v.npy")), "v.npy is truncated, damaged"),
+    "short folder": (images(as_frames(SQUARE[0])[:9]), "clip: 9 frames; at least 16 are needed"),
+    "damaged image": (images(as_frames(SQUARE[0]), b"words"), "frame_5.png is no image"),
+    "empty image": (images(as_frames(SQUARE[0]), b""), "frame_5.png is no image"),
+    "damaged video": (in_folder(save_bytes(b"words" * 99, "v.mp4")), "v.mp4: not a video"),
+    "empty video": (in_folder(save_bytes(b"", "v.avi")), "v.avi: an empty file"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_used_is_told_in_one_line(tmp_path, case):
+    write, message = REFUSED[case]
+    path = write(tmp_path)
+    refused(lambda: draw_all(path), tmp_path, message)
+
+
+@pytest.mark.parametrize("size", [None, 8])
+def test_images_of_different_sizes_are_one_video_only_when_resized(tmp_path, size):
+    save_frames(tmp_path, random_bytes(15, 10, 10, 3))
+    save_frames(tmp_path, random_bytes(1, 12, 12, 3), start=16)
+    if size is None:
+        refused(lambda: draw_all(tmp_path, size=None), tmp_path, "frames are of different sizes")
+    else:
+        assert_video(draw_all(tmp_path, size=size)[0], size)
+
+
+def test_images_that_are_not_square_cannot_stay_as_they_are(tmp_path):
+    save_frames(tmp_path, random_bytes(16, 10, 12, 3))
+    refused(lambda: draw_all(tmp_path, size=None), tmp_path, "12×10 pixels; they must be square")
+
+
+def test_a_video_that_is_not_the_first_is_named_in_its_error(tmp_path):
+    videos = to_floats(numbered(3))
+    videos[1, 0, 0, 0, 0] = np.nan
+    np.save(tmp_path / "v.npy", videos)
+    refused(lambda: draw_all(tmp_path / "v.npy", n=3), "v.npy, video 1 holds NaN")
+
+
+def test_a_bright_video_among_others_is_no_sign_of_floats_from_0_to_1(tmp_path):
+    videos = to_floats(numbered(5))
+    assert videos[4].min() > 0
+    np.save(tmp_path / "v.npy", videos)
+    assert len(draw_all(tmp_path / "v.npy", n=5)) == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_frames": 0}, "n_frames must be"),
+        ({"window": "last"}, "window must be one of random, first, middle, not 'last'"),
+        ({"size": 0}, "size must be"),
+    ],
+)
+def test_impossible_options_are_refused(five, options, message):
+    refused(lambda: open_source(five, **options), message)

@@ -27,7 +27,7 @@ from tgan_chainer.evaluations import (
 )
 from tgan_chainer.evaluations.measures import N_REPEATS, N_SAMPLES
 from tgan_chainer.evaluations.video_classifier import FEATURES
-from tgan_chainer.evaluations.video_source import WINDOWS
+from tgan_chainer.evaluations.video_source import RANGES, WINDOWS
 from tgan_chainer.files import save_json
 from tgan_chainer.snapshots import load_gan
 
@@ -141,7 +141,7 @@ def play(args):
 
 def open_video_source(path, classifier, args):
     size = None if args.size == 0 else args.size
-    return open_source(path, classifier.n_frames, args.window, args.fps, size, args.gpu)
+    return open_source(path, classifier.n_frames, args.window, args.fps, size, args.range, args.gpu)
 
 
 def particulars(classifier, args, **more):
@@ -293,6 +293,11 @@ def parse_arguments(argv):
             help="resize video files and images to NxN first (the middle square); 0 leaves them as they are "
             "(default %(default)s, what the published models make)",
         )  # fmt: skip
+        command.add_argument(
+            "--range",
+            choices=RANGES,
+            help="of floats in arrays: signed, [-1, 1] (the default), or unit, [0, 1]",
+        )
         command.add_argument("--batch-size", type=int, metavar="N", help="default: 4, on a GPU 32")
     one.add_argument(
         "--repeats", type=int, metavar="N", help=f"default: {N_REPEATS}, if there are enough videos"

@@ -48,6 +48,8 @@ from tgan_chainer.evaluations.video_source import DatasetSource
 from tgan_chainer.files import load_json, save_json, save_text
 from tgan_chainer.snapshots import RESUMABLE, find_snapshots, load_gan, read_snapshot
 
+FORMAT = "tgan_chainer table 1"
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIGS = os.path.join(HERE, "configs")
 
@@ -363,10 +365,16 @@ class Table:
         self.number, self.preset = args.table, args.preset
         self.path = os.path.join("results", f"table{args.table}")
         found = load_json(self.path + ".json")
-        self.content = found if isinstance(found, dict) else {}
+        found = found if isinstance(found, dict) else {}
+        self.content = {
+            name: section
+            for name, section in found.items()
+            if isinstance(section, dict) and section.get("format") == FORMAT
+        }
         section = self.content.get(self.preset, {}).get("rows", {})
         rows = {row.name: section.get(row.name, {"status": "not run"}) for row in TABLES[self.number]}
         self.content[self.preset] = {
+            "format": FORMAT,
             "title": TITLES[self.number],
             "rows": rows,
             "data": args.data,

@@ -148,6 +148,7 @@ def build_classifier(args, training, n_classes):
         if classifier.n_classes != n_classes:  # everything but the last layer is kept
             n_units = classifier.c3d.fc8.W.shape[1]
             classifier.c3d.n_classes = n_classes
+            del classifier.c3d.fc8
             with classifier.c3d.init_scope():
                 classifier.c3d.fc8 = chainer.links.Linear(n_units, n_classes)
         return classifier

@@ -1,6 +1,8 @@
+import datetime
 import errno
 import hashlib
 import http.server
+import json
 import os
 import socket
 import threading
@@ -8,7 +10,7 @@ import threading
 import pytest
 
 from tgan_chainer import download as download_module
-from tgan_chainer.download import download
+from tgan_chainer.download import download, download_once, sha256_of
 from tgan_chainer.errors import InputError
 
 CONTENT = os.urandom(3_000_000)  # several blocks
@@ -144,3 +146,112 @@ def test_a_full_disk_is_not_blamed_on_the_network(server, tmp_path, monkeypatch)
         download(f"{server.url}/file", tmp_path / "file")
     assert not isinstance(caught.value, InputError)
     assert os.listdir(tmp_path) == []
+
+
+# Files without a published hash
+
+
+def is_right(path):
+    with open(path, "rb") as file:
+        return file.read() == CONTENT
+
+
+def fetch_once(server, path, is_right=is_right):
+    return download_once(f"{server.url}/file", str(path), "--official FILE", is_right)
+
+
+def test_the_first_download_is_recorded_and_later_ones_ask_for_nothing(server, tmp_path):
+    path = tmp_path / "new folder" / "file"
+    assert fetch_once(server, path) == str(path)
+    assert path.read_bytes() == CONTENT
+    record = json.loads((tmp_path / "new folder" / "file.json").read_text())
+    date = datetime.datetime.strptime(record.pop("date"), "%Y-%m-%d %H:%M:%S %z")
+    assert abs(datetime.datetime.now(datetime.timezone.utc) - date) < datetime.timedelta(minutes=5)
+    assert record == {"url": f"{server.url}/file", "size": len(CONTENT), "sha256": SHA256}
+    assert sorted(os.listdir(path.parent)) == ["file", "file.json"]
+    before = (tmp_path / "new folder" / "file.json").read_bytes()
+    for _ in range(2):
+        assert fetch_once(server, path) == str(path)
+    assert server.requests == ["/file"]
+    assert (tmp_path / "new folder" / "file.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda content: content[:-1], f"size is {len(CONTENT) - 1}; expected {len(CONTENT)}"),
+        (lambda content: content[:-1] + bytes([content[-1] ^ 1]), f"expected {SHA256}"),
+    ],
+)
+def test_a_file_that_changed_since_is_refused_and_stays(server, tmp_path, change, message):
+    path = tmp_path / "file"
+    fetch_once(server, path)
+    path.write_bytes(change(CONTENT))
+    with pytest.raises(InputError, match=message) as caught:
+        fetch_once(server, path, is_right=lambda path: True)
+    assert str(caught.value).startswith(f"{path}: ") and "remove it" in str(caught.value)
+    assert path.read_bytes() == change(CONTENT)
+    assert server.requests == ["/file"]
+
+
+def test_a_file_that_was_removed_is_fetched_again_and_recorded_anew(server, tmp_path):
+    path, record = tmp_path / "file", tmp_path / "file.json"
+    fetch_once(server, path)
+    path.unlink()
+    record.write_text('{"size": 1, "sha256": "of what it was before"}')
+    fetch_once(server, path)
+    assert server.requests == ["/file"] * 2
+    assert path.read_bytes() == CONTENT
+    assert json.loads(record.read_text())["sha256"] == SHA256
+
+
+def test_an_error_page_is_not_kept(server, tmp_path):
+    with pytest.raises(InputError, match="another kind of file, maybe an error page") as caught:
+        fetch_once(server, tmp_path / "file", is_right=lambda path: False)
+    assert f"{server.url}/file" in str(caught.value)
+    assert "hand it over with --official FILE" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_failed_download_leaves_nothing(server, tmp_path):
+    with pytest.raises(InputError, match="404.*--official FILE"):
+        download_once(f"{server.url}/missing", str(tmp_path / "file"), "--official FILE", is_right)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_put_there_by_hand_is_taken_and_recorded(server, tmp_path):
+    (tmp_path / "file").write_bytes(CONTENT)
+    fetch_once(server, tmp_path / "file")
+    assert server.requests == []
+    assert json.loads((tmp_path / "file.json").read_text())["sha256"] == SHA256
+
+
+def test_a_wrong_file_put_there_by_hand_is_refused_and_stays(server, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"precious")
+    with pytest.raises(InputError, match=f"^{path} is not what {server.url}/file should be; remove it"):
+        fetch_once(server, path)
+    assert path.read_bytes() == b"precious"
+    assert os.listdir(tmp_path) == ["file"] and server.requests == []
+
+
+@pytest.mark.parametrize(
+    "record",
+    ["", "{", "[1, 2]", "null", "3", '"text"', '{"size": 3000000}', b"\xff\xfe", "{}"]
+    + ['{"size": null, "sha256": null}', '{"size": "many", "sha256": "x"}'],
+)
+def test_a_damaged_record_is_an_error_that_names_it(server, tmp_path, record):
+    path = tmp_path / "file"
+    fetch_once(server, path)
+    (tmp_path / "file.json").write_bytes(record if isinstance(record, bytes) else record.encode())
+    with pytest.raises(InputError, match=f"^{path}.json is damaged; remove it and {path}") as caught:
+        fetch_once(server, path)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == CONTENT
+
+
+def test_the_sha256_of_a_file_of_several_blocks_or_none(tmp_path):
+    for content in CONTENT, b"":
+        (tmp_path / "file").write_bytes(content)
+        assert sha256_of(tmp_path / "file") == hashlib.sha256(content).hexdigest()

@@ -68,8 +68,9 @@ def _options(parser):
     """Yield the options of a parser and of its commands'."""
     for action in parser._actions:
         yield from action.option_strings
-        for command in action.choices.values() if isinstance(action.choices, dict) else ():
-            yield from _options(command)
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _options(command)
 
 
 def _fail(message, status=2):

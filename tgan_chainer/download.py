@@ -61,8 +61,8 @@ def download_once(url, path, option, is_right):
     if was_there and os.path.exists(record):
         try:
             entries = load_json(record)
-            known = {key: entries[key] for key in ("size", "sha256")}
-        except (KeyError, TypeError) as error:
+            known = {"size": int(entries["size"]), "sha256": str(entries["sha256"])}
+        except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{record} is damaged; remove it and {path}, to fetch that again") from error
     download(url, path, **known, option=option)
     if not known:

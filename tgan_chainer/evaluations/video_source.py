@@ -3,6 +3,7 @@
 import os
 import re
 import zipfile
+import zlib
 
 import numpy as np
 from PIL import Image
@@ -16,10 +17,11 @@ from tgan_chainer.parallel import in_order, thread_count
 from tgan_chainer.snapshots import GENERATOR, find_snapshots, load_generator
 
 WINDOWS = "random", "first", "middle"
+RANGES = "signed", "unit"
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
 
-def open_source(path, n_frames=16, window="random", fps=None, size=64, gpu=-1):
+def open_source(path, n_frames=16, window="random", fps=None, size=64, value_range=None, gpu=-1):
     """Open what holds videos; which kind it is, its name and its content tell.
 
     - A results folder of train.py, or a snapshot: samples of the generator, labels of a conditional one drawn
@@ -37,6 +39,8 @@ def open_source(path, n_frames=16, window="random", fps=None, size=64, gpu=-1):
         fps (fractions.Fraction): Rate that video files are resampled to; None keeps their frames.
         size (int): What the shorter side of files and images is resized to before the middle square is taken,
             as the data sets are; None keeps them as they are. Arrays and data sets stay as they are.
+        value_range (str): Of floats in arrays: "signed" for [-1, 1], "unit" for [0, 1]. None takes [-1, 1] if
+            there is any value below zero.
         gpu (int): Where a generator runs, as for :func:`tgan_chainer.load_generator`.
 
     Returns:
@@ -49,6 +53,8 @@ def open_source(path, n_frames=16, window="random", fps=None, size=64, gpu=-1):
     check_positive_int(n_frames=n_frames)
     if window not in WINDOWS:
         raise InputError(f"window must be one of {', '.join(WINDOWS)}, not {window!r}")
+    if value_range not in (None, *RANGES):
+        raise InputError(f"value_range must be one of {', '.join(RANGES)}, not {value_range!r}")
     if size is not None:
         check_positive_int(size=size)
     if not os.path.exists(path):
@@ -59,11 +65,11 @@ def open_source(path, n_frames=16, window="random", fps=None, size=64, gpu=-1):
     if os.path.isdir(path):
         if find_snapshots(path, GENERATOR):
             return GeneratorSource(path, n_frames, window, gpu)
-        return FolderSource(path, n_frames, window, fps, size)
+        return FolderSource(path, n_frames, window, fps, size, value_range)
     if suffix == ".npz" and _is_snapshot(path):
         return GeneratorSource(path, n_frames, window, gpu)
     if suffix in (".npy", ".npz"):
-        return ArraySource(path, n_frames, window)
+        return ArraySource(path, n_frames, window, value_range)
     if suffix in (".h5", ".hdf5"):
         return DatasetSource(path, n_frames, window)
     raise InputError(f"{path}: expected a run, a snapshot, a folder of videos, an .npy, .npz or .h5 file")
@@ -164,16 +170,17 @@ class DatasetSource(VideoSource):
 class ArraySource(VideoSource):
     """The videos in one array."""
 
-    def __init__(self, path, n_frames, window):
-        self._array = _load_array(path)
+    def __init__(self, path, n_frames, window, value_range=None):
+        self._array, self._range = _load_array(path), value_range
         if self._array.ndim != 5 or not len(self._array):
             raise InputError(
                 f"{path}: an array {self._array.shape}; expected videos (N, C, T, H, W) or (N, T, H, W, C)"
             )
         self._path, self._n_frames, self._window = path, n_frames, window
         self.n = len(self._array)
-        _check_black(path, self._array[: min(self.n, 100)])
-        first = _to_video(path, self._array[0])
+        if value_range is None:
+            _check_black(path, self._array[: min(self.n, 100)])
+        first = _to_video(path, self._array[0], value_range)
         _check_length(path, first.shape[1], n_frames)
         self.description = {
             "kind": "array",
@@ -185,7 +192,7 @@ class ArraySource(VideoSource):
 
     def draw(self, n, seed=0, repeat=0):
         def read(i):
-            video = _to_video(f"{self._path}, video {i}", self._array[i])
+            video = _to_video(f"{self._path}, video {i}", self._array[i], self._range)
             return _cut(video, self._n_frames, self._window, np.random.RandomState([seed, i]))
 
         yield from in_order(read, self._choose(n, seed, repeat).tolist(), workers=1)
@@ -194,8 +201,9 @@ class ArraySource(VideoSource):
 class FolderSource(VideoSource):
     """The videos in a folder and its folders."""
 
-    def __init__(self, path, n_frames, window, fps, size):
+    def __init__(self, path, n_frames, window, fps, size, value_range=None):
         self._path, self._paths = path, find_videos(path)
+        self._range = value_range
         self.n = len(self._paths)
         self._n_frames, self._window, self._fps, self._size = n_frames, window, fps, size
         self.description = {
@@ -234,8 +242,9 @@ class FolderSource(VideoSource):
         array = _load_array(path)
         if array.ndim != 4:
             raise InputError(f"an array {array.shape}; expected one video, (C, T, H, W) or (T, H, W, C)")
-        _check_black(path, array)
-        return _to_video(path, array)
+        if self._range is None:
+            _check_black(path, array)
+        return _to_video(path, array, self._range)
 
 
 def find_videos(folder):
@@ -300,8 +309,10 @@ def _load_array(path):
                 array = file[file.files[0]]
     except InputError:
         raise
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path} is truncated, damaged or no array ({error})") from error
+    if not isinstance(array, np.ndarray):  # what NumPy makes of another file in a zip archive
+        raise InputError(f"{path} holds no array; expected one, of videos")
     if array.dtype != np.uint8 and array.dtype.kind != "f":
         raise InputError(f"{path}: an array of {array.dtype}; expected uint8, or float in [-1, 1]")
     return array
@@ -311,13 +322,15 @@ def _check_black(path, array):
     """Raise InputError if floats seem to lie in [0, 1] instead of [-1, 1]."""
     if array.dtype != np.uint8 and array.size and array.min() >= 0:
         raise InputError(
-            f"{path}: no value is below zero; expected floats in [-1, 1], black being -1 (2 x - 1 of an x "
-            "in [0, 1]), or uint8"
+            f"{path}: no value is below zero; expected floats in [-1, 1], black being -1, or uint8 (--range "
+            "unit: these are in [0, 1]; --range signed: they are right)"
         )
 
 
-def _to_video(name, array):
+def _to_video(name, array, value_range=None):
     """Turn one video, uint8 or float, channels first or last, into float32 (C, T, H, W) in [-1, 1]."""
+    if not array.size:
+        raise InputError(f"{name}: {array.shape}; a video has frames, and they have pixels")
     if array.shape[0] not in (1, 3):
         if array.shape[-1] not in (1, 3):
             raise InputError(f"{name}: {array.shape}; expected one or three channels, first or last")
@@ -333,8 +346,14 @@ def _to_video(name, array):
         low, high = float(video.min()), float(video.max())
         if not np.isfinite([low, high]).all():
             raise InputError(f"{name} holds NaN or infinite values; it cannot be scored")
-        if low < -1.001 or high > 1.001:
-            raise InputError(f"{name}: values in [{low:g}, {high:g}]; expected floats in [-1, 1], or uint8")
+        lowest = 0 if value_range == "unit" else -1
+        if low < lowest - 0.001 or high > 1.001:
+            expected = f"[{lowest}, 1]"
+            raise InputError(
+                f"{name}: values in [{low:g}, {high:g}]; expected floats in {expected}, or uint8"
+            )
+        if value_range == "unit":
+            video = 2 * video - 1
     return video
 
 

@@ -1,0 +1,288 @@
+"""evaluate.py and train_classifier.py, run as a user runs them, and scores during training."""
+
+import functools
+import json
+import os
+
+import numpy as np
+import pytest
+from commands import assert_one_line_error, call
+from scipy.special import rel_entr
+
+from tgan_chainer.datasets import write_videos
+from tgan_chainer.evaluations import VideoClassifier, load_classifier, video_classifier
+from tgan_chainer.links import C3D
+
+TINY = (
+    "--gpu -1 --temporal-width 8 --image-width 8 --video-width 8 --discriminator-width 2 --batch-size 3 "
+    "--learning-rate 1e-3 --log-interval 2"
+).split()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Two classes that anyone can tell: dark clips and bright ones."""
+    path = str(tmp_path_factory.mktemp("data") / "videos.h5")
+    random_state = np.random.RandomState(0)
+    with write_videos(path, "noise", ["dark", "bright"], chunk_frames=20) as writer:
+        for i in range(40):
+            noise = random_state.randint(0, 60, (20, 32, 32, 1)) + 190 * (i % 2)
+            writer.append(noise.astype(np.uint8), labels=i % 2)
+    return path
+
+
+@pytest.fixture(scope="module")
+def classifier(data, tmp_path_factory):
+    path = str(tmp_path_factory.mktemp("classifier") / "classifier.npz")
+    result = call(
+        "train_classifier.py", data, "--out", path, "--gpu", -1, "--iterations", 30, "--batch-size", 8,
+        "--validation", 0.25, "--validation-interval", 10, "--log-interval", 10,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "30 clips to train on, 10 to validate, 2 classes" in result.stdout
+    return path
+
+
+@pytest.fixture(scope="module")
+def runs(data, tmp_path_factory):
+    """Results folders of a Wasserstein GAN and of a normal one."""
+    folder = tmp_path_factory.mktemp("runs")
+    for name, options in ("wgan", []), ("gan", ["--model", "3d", "--loss", "gan", "--clipping", "none"]):
+        result = call("train.py", *TINY, "--data", data, "--out", folder / name, "--iterations", 2, *options)
+        assert result.returncode == 0, result.stderr
+    return folder
+
+
+def test_a_trained_classifier_tells_apart_what_is_easy(classifier):
+    trained = load_classifier(classifier)
+    assert trained.label_names == ["dark", "bright"]
+    videos = [np.full((1, 16, 32, 32), level, np.float32) for level in (-0.8, 0.7)]
+    probabilities = np.concatenate([p for p, _ in trained.predict(videos)])
+    assert probabilities.argmax(axis=1).tolist() == [0, 1]
+
+
+def test_the_inception_score_is_that_of_the_classifiers_predictions(data, classifier, tmp_path):
+    out = tmp_path / "score.json"
+    arguments = ("--classifier", classifier, "--samples", 40, "--repeats", 2, "--gpu", -1, "--out", out)
+    result = call("evaluate.py", "inception", data, *arguments, "--window", "first")
+    assert result.returncode == 0, result.stderr
+    written = json.loads(out.read_text())
+
+    # Every clip once, from its first frame: the order does not matter.
+    import h5py
+
+    with h5py.File(data) as file:
+        frames = file["frames"][:].reshape(40, 20, 32, 32, 1)[:, :16]
+    videos = (frames.transpose(0, 4, 1, 2, 3).astype(np.float32) - 128) / 128
+    p = np.concatenate([p for p, _ in load_classifier(classifier).predict(videos)])
+    expected = np.exp(rel_entr(p, p.mean(axis=0)).sum(axis=1).mean())
+    np.testing.assert_allclose(written["scores"], [expected, expected], rtol=1e-6)
+    assert written["inception_score"] == pytest.approx(expected) and written["samples"] == 40
+    assert written["standard_deviation"] == pytest.approx(0, abs=1e-6)
+    assert 1.5 < expected <= 2
+    for words in ("2 x 40 samples", "SHA-256", "seed 0", "64x64", "56x56", "first 16 frames", str(out)):
+        assert words in result.stdout
+    assert len(written["classifier"]["weights"]["sha256"]) == 64 and written["made_by"]["hardware"]
+
+
+def test_a_run_an_array_and_a_folder_of_its_samples_have_one_score(runs, classifier, tmp_path):
+    samples = tmp_path / "samples.npy"
+    assert call("generate.py", runs / "wgan", "--num", 12, "--gpu", -1, "--out", samples).returncode == 0
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for i, video in enumerate(np.load(samples)):
+        np.save(folder / f"{i}.npy", video)
+    scores = []
+    for source in runs / "wgan", samples, folder:
+        out = tmp_path / "score.json"
+        result = call(
+            "evaluate.py", "inception", source, "--classifier", classifier, "--samples", 12, "--repeats", 1,
+            "--range", "signed", "--gpu", -1, "--out", out,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+        scores.append(json.loads(out.read_text())["inception_score"])
+    np.testing.assert_allclose(scores, scores[0], rtol=1e-5)
+
+
+def test_the_frechet_distance_to_itself_is_zero_and_to_other_videos_is_not(data, runs, classifier, tmp_path):
+    distances = []
+    for source in data, runs / "wgan":
+        out = tmp_path / "score.json"
+        result = call(
+            "evaluate.py", "frechet", source, data, "--classifier", classifier, "--samples", 20, "--gpu", -1,
+            "--out", out,
+        )  # fmt: skip
+        assert result.returncode == 0 and "biased upwards" in result.stdout, result.stderr
+        distances.append(json.loads(out.read_text())["frechet_distance"])
+    assert distances[0] == pytest.approx(0, abs=1e-3) and distances[1] > 0.1
+
+
+def test_gam_is_won_by_one_or_the_other_and_says_by_what(data, runs, tmp_path):
+    results = []
+    for a, b in ("wgan", "gan"), ("gan", "wgan"):
+        out = tmp_path / "score.json"
+        result = call(
+            "evaluate.py", "gam", runs / a, runs / b, "--samples", 20, "--bootstrap", 50, "--gpu", -1,
+            "--test-data", data, "--out", out,
+        )  # fmt: skip
+        assert result.returncode == 0 and "r_sample" in result.stdout, result.stderr
+        results.append(json.loads(out.read_text()))
+    one, other = results
+    assert one["thresholds"][1] == 0 and other["thresholds"][0] == 0  # the normal GAN's
+    assert isinstance(one["r_sample"], float | str) and one["a"]["iteration"] == 2
+    assert not one["test_data_were_trained_on"]
+    assert one["batch_statistics"]["errors"].keys() == one["errors"].keys()
+
+
+def test_a_model_against_itself_is_a_tie_but_for_chance(runs, tmp_path):
+    out = tmp_path / "score.json"
+    result = call(
+        "evaluate.py", "gam", runs / "wgan", runs / "wgan", "--samples", 60, "--gpu", -1, "--out", out
+    )
+    assert result.returncode == 0, result.stderr
+    written = json.loads(out.read_text())
+    assert written["r_test"] in (1, "nan") and written["thresholds"][0] == pytest.approx(
+        written["thresholds"][1], abs=0.5
+    )
+    assert written["decided"] is not True
+
+
+def test_scores_during_training_are_in_the_log(data, runs, classifier, tmp_path):
+    result = call(
+        "train.py", *TINY, "--data", data, "--out", tmp_path / "run", "--iterations", 4,
+        "--snapshot-interval", 2,
+        "--score-interval", 2, "--score-samples", 8, "--classifier", classifier, "--opponent", runs / "gan",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    log = json.loads((tmp_path / "run" / "log").read_text())
+    assert [entry["iteration"] for entry in log] == [2, 4]
+    for entry in log:
+        assert 1 <= entry["score/inception"] <= 2
+        assert 0 <= entry["score/fooled_opponent"] <= 1 and 0 <= entry["score/was_fooled"] <= 1
+
+
+def test_scores_during_training_do_not_change_it(data, classifier, tmp_path):
+    arguments = [*TINY, "--data", data, "--iterations", 4, "--snapshot-interval", 2]
+    scores = ["--score-interval", 2, "--score-samples", 8, "--classifier", classifier, "--opponent", "self"]
+    for name, more in ("without", []), ("with", scores):
+        result = call("train.py", *arguments, "--out", tmp_path / name, *more)
+        assert result.returncode == 0, result.stderr
+    with np.load(tmp_path / "with" / "generator_iter_4.npz") as one:
+        with np.load(tmp_path / "without" / "generator_iter_4.npz") as other:
+            for key in one.files:
+                if key != "metadata":
+                    np.testing.assert_array_equal(one[key], other[key])
+    log = json.loads((tmp_path / "with" / "log").read_text())
+    assert "score/fooled_opponent" not in log[0] and "score/fooled_opponent" in log[1]  # of its older self
+
+
+def test_fine_tuning_keeps_all_but_the_last_layer_for_other_classes(classifier, data, tmp_path):
+    path = str(tmp_path / "three.h5")
+    with write_videos(path, "noise", ["a", "b", "c"], chunk_frames=16) as writer:
+        for i in range(12):
+            writer.append(np.full((16, 32, 32, 1), 80 * (i % 3), np.uint8), labels=i % 3)
+    out = str(tmp_path / "three.npz")
+    result = call(
+        "train_classifier.py", path, "--init", classifier, "--out", out, "--iterations", 1, "--gpu", -1,
+        "--batch-size", 4, "--learning-rate", 1e-9,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    old, new = load_classifier(classifier), load_classifier(out)
+    assert new.n_classes == 3 and new.label_names == ["a", "b", "c"]
+    np.testing.assert_allclose(new.c3d.fc6.W.array, old.c3d.fc6.W.array, atol=1e-6)
+
+
+def test_the_published_weights_are_scored_as_published(data, tmp_path, monkeypatch):
+    """The whole way from files of the published layout, with a narrow network in C3D's place."""
+    narrow = functools.partial(C3D, width=2, n_units=4)
+    monkeypatch.setattr(video_classifier, "C3D", narrow)
+    network = narrow(n_classes=5)
+    np.savez(tmp_path / "w.npz", **{name[1:]: parameter.array for name, parameter in network.namedparams()})
+    np.savez(tmp_path / "m.npz", mean=np.full((3, 1, 16, 128, 171), 90, np.float32))
+    out = tmp_path / "score.json"
+    result = call(
+        "evaluate.py", "inception", data, "--classifier", tmp_path / "w.npz", "--mean", tmp_path / "m.npz",
+        "--samples", 4, "--repeats", 1, "--gpu", -1, "--out", out,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    written = json.loads(out.read_text())
+    assert 1 <= written["inception_score"] <= 5 and written["standard_deviation"] is None
+    assert written["classifier"]["mean"]["file"] == "m.npz" and written["classifier"]["crop"] == 112
+    assert "128x128" in result.stdout and "112x112" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["inception", "nothing"], ["there is no nothing"]),
+        (["inception", "DATA", "--samples", "0"], ["samples must be"]),
+        (["inception", "DATA", "--samples", "3", "--splits", "4"], ["3 samples cannot be cut into 4"]),
+        (["inception", "DATA", "--seed", "-1"], ["seed must be"]),
+        (["inception", "FOLDER"], ["no run and no videos"]),
+        (["inception", "ARRAY", "--samples", "9"], ["holds 3 videos"]),
+        (["inception", "NAN"], ["holds NaN"]),
+        (["inception", "SHORT"], ["15 frames; at least 16"]),
+        (["inception", "DATA", "--classifier", "DATA"], ["damaged or not a classifier"]),
+        (["inception", "DATA", "--mean", "DATA"], ["has its own mean"]),
+        (["inception", "DATA", "--sample", "4"], ["did you mean --samples?"]),
+        (["frechet", "DATA", "DATA", "--samples", "1"], ["needs two samples"]),
+        (["frechet", "DATA"], ["REFERENCE"]),
+        (["gam", "RUN", "DATA"], ["damaged or not"]),
+        (["gam", "RUN", "FOLDER"], ["holds no snapshot_iter_N.npz"]),
+        (["gam", "RUN", "RUN", "--data", "OTHER"], ["has videos (3, 16, 32, 32)"]),
+    ],
+)
+def test_bad_input_is_one_line(arguments, words, data, runs, classifier, tmp_path):
+    (tmp_path / "empty").mkdir()
+    videos = np.random.RandomState(0).uniform(-1, 1, (3, 1, 16, 32, 32)).astype(np.float32)
+    np.save(tmp_path / "array.npy", videos)
+    np.save(tmp_path / "short.npy", videos[:, :, :15])
+    np.save(tmp_path / "nan.npy", np.where(np.arange(32) == 3, np.nan, videos))
+    with write_videos(tmp_path / "other.h5", "zeros") as writer:
+        writer.append(np.zeros((16, 32, 32, 3), np.uint8))
+    places = {
+        "DATA": data, "FOLDER": tmp_path / "empty", "ARRAY": tmp_path / "array.npy",
+        "NAN": tmp_path / "nan.npy", "SHORT": tmp_path / "short.npy", "RUN": runs / "wgan",
+        "OTHER": tmp_path / "other.h5",
+    }  # fmt: skip
+    arguments = [places.get(argument, argument) for argument in arguments]
+    if arguments[0] != "gam" and "--classifier" not in arguments:
+        arguments += ["--classifier", classifier]
+    result = call("evaluate.py", *arguments, "--gpu", -1, "--out", tmp_path / "out.json")
+    assert_one_line_error(result, *words)
+    assert not os.path.exists(tmp_path / "out.json")
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["nothing.h5"], "no such file"),
+        (["UNLABELLED"], "has no /labels"),
+        (["DATA", "--validation", "0.001"], "leaves none to train on or to validate"),
+        (["DATA", "--validation", "2"], "validation must be"),
+        (["DATA", "--iterations", "0"], "iterations must be"),
+        (["DATA", "--learning-rate", "-1"], "learning_rate must be"),
+        (["DATA", "--init", "DATA"], "damaged or not a classifier"),
+        (["DATA", "--mean", "DATA"], "--mean belongs to --init"),
+        (["DATA", "--force-it"], "did you mean --force?"),
+    ],
+)
+def test_bad_input_to_the_training_of_a_classifier_is_one_line(arguments, words, data, tmp_path):
+    with write_videos(tmp_path / "unlabelled.h5", "zeros") as writer:
+        writer.append(np.zeros((16, 32, 32, 3), np.uint8))
+    places = {"DATA": data, "UNLABELLED": tmp_path / "unlabelled.h5"}
+    arguments = [places.get(argument, argument) for argument in arguments]
+    result = call("train_classifier.py", *arguments, "--gpu", -1, "--out", tmp_path / "out.npz")
+    assert_one_line_error(result, words)
+
+
+def test_a_classifier_that_is_there_is_not_replaced(data, classifier):
+    before = os.stat(classifier).st_mtime_ns
+    assert_one_line_error(call("train_classifier.py", data, "--out", classifier), "exists already")
+    assert os.stat(classifier).st_mtime_ns == before
+
+
+def test_a_classifier_is_a_video_classifier_with_its_own_mean(classifier):
+    trained = load_classifier(classifier)
+    assert isinstance(trained, VideoClassifier) and trained.c3d.use_bn and trained.size == 64
+    assert trained.mean.shape == (3, 1, 1, 1) and 0 < trained.mean.mean() < 255

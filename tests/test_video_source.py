@@ -145,12 +145,14 @@ def five_of_each_kind(request, tmp_path):
     return tmp_path / "folder"
 
 
-def test_repeats_share_no_video(five_of_each_kind):
+def test_repeats_share_no_video_where_there_are_finitely_many(five_of_each_kind):
     source = open_source(five_of_each_kind)
-    n = 5 if source.n is None else 2
-    repeats = [identify(source.draw(n, seed=3, repeat=r)) for r in range(2)]
-    assert all(len({i for i, _ in repeat}) == n for repeat in repeats)
-    if source.n is not None:
+    repeats = [identify(source.draw(2, seed=3, repeat=r)) for r in range(2)]
+    assert all(len({i for i, _ in repeat}) == 2 for repeat in repeats)
+    if source.n is None:  # windows of clips, of which there are many
+        repeats = [identify(source.draw(5, seed=3, repeat=r)) for r in range(3)]
+        assert repeats[0] != repeats[1] != repeats[2] != repeats[0]
+    else:
         assert source.n == 5
         assert len({i for repeat in repeats for i, _ in repeat}) == 4
 
@@ -170,9 +172,12 @@ def test_a_repeat_does_not_depend_on_what_was_drawn_before(five_of_each_kind):
     assert identify(source.draw(2, seed=3, repeat=1)) == later
 
 
-@pytest.mark.parametrize(("window", "start"), [("first", 0), ("middle", 2)])
-def test_a_fixed_window_is_the_same_for_all(five_of_each_kind, window, start):
-    found = identify(open_source(five_of_each_kind, window=window).draw(5))
+@pytest.mark.parametrize(
+    ("window", "n_frames", "start"),
+    [("first", 16, 0), ("middle", 16, 2), ("middle", 17, 1), ("middle", 20, 0)],
+)
+def test_a_fixed_window_is_the_same_for_all(five_of_each_kind, window, n_frames, start):
+    found = identify(open_source(five_of_each_kind, n_frames, window).draw(5))
     assert sorted(found) == [(i, start) for i in range(5)]
 
 
@@ -226,12 +231,22 @@ def as_frames(video):
     return np.moveaxis(video, 0, -1)
 
 
-@pytest.mark.parametrize("name", ["frame_{}.png", "{}.PNG", "v1_take2_{}.bmp", "{:03}.png"])
+@pytest.mark.parametrize("name", ["frame_{}.png", "{}.PNG", "v1_take2_{}.bmp", "{:03}.png", "4²{}.png"])
 def test_frames_come_in_natural_order(tmp_path, name):
     video = random_bytes(3, 16, SIZE, SIZE)
     save_frames(tmp_path / "clip", as_frames(video), name, start=2)  # 2 ... 17
     (found,) = draw_all(tmp_path, size=SIZE)
     assert_video(found)
+    np.testing.assert_array_equal(found, to_floats(video))
+
+
+def test_frames_of_the_same_number_come_in_the_order_of_their_names(tmp_path):
+    video = random_bytes(3, 16, SIZE, SIZE)
+    names = ["0001", "001", "01", "1", "0002", "002", "02", "2"]
+    names = [*names, *(name.replace("2", "4").replace("1", "3") for name in names)]
+    for name, frame in reversed(list(zip(names, as_frames(video)))):
+        save_frames(tmp_path, [frame], name + ".png")
+    (found,) = draw_all(tmp_path, size=None)
     np.testing.assert_array_equal(found, to_floats(video))
 
 
@@ -581,9 +596,33 @@ def test_a_bright_video_among_others_is_no_sign_of_floats_from_0_to_1(tmp_path):
     assert len(draw_all(tmp_path / "v.npy", n=5)) == 5
 
 
+@pytest.mark.parametrize("kind", ["array", "folder"])
+def test_floats_from_0_to_1_are_taken_as_such_only_when_asked_to(tmp_path, kind):
+    x = in_0_to_1(1)
+    path = tmp_path if kind == "folder" else tmp_path / "v.npy"
+    np.save(tmp_path / "v.npy", x[0] if kind == "folder" else x)
+    (found,) = draw_all(path, value_range="unit")
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, (x[0] - 0.5) / 0.5, rtol=0, atol=1e-6)
+    (found,) = draw_all(path, value_range="signed")  # bright, but right
+    np.testing.assert_allclose(found, x[0], rtol=0, atol=1e-6)
+    np.save(tmp_path / "v.npy", (x[0] if kind == "folder" else x) - 0.5)
+    refused(lambda: draw_all(path, value_range="unit"), "v.npy", "expected floats in [0, 1], or uint8")
+
+
+def test_bytes_are_bytes_whatever_the_range_of_floats(tmp_path):
+    videos = random_bytes(1, 3, 16, SIZE, SIZE)
+    np.save(tmp_path / "v.npy", videos)
+    for value_range in None, "unit", "signed":
+        np.testing.assert_array_equal(
+            draw_all(tmp_path / "v.npy", value_range=value_range)[0], to_floats(videos[0])
+        )
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"value_range": "byte"}, "value_range must be one of signed, unit, not 'byte'"),
         ({"n_frames": 0}, "n_frames must be"),
         ({"window": "last"}, "window must be one of random, first, middle, not 'last'"),
         ({"size": 0}, "size must be"),

@@ -268,10 +268,10 @@ def find_videos(folder):
 
 def find_frames(folder):
     """Return the paths of a folder's images in natural order: frame_2 before frame_10."""
-    names = [name for name in os.listdir(folder) if name.lower().endswith(IMAGE_SUFFIXES)]
+    names = [name for name in sorted(os.listdir(folder)) if name.lower().endswith(IMAGE_SUFFIXES)]
     names = [name for name in names if not name.startswith(".")]
     key = {
-        name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)] for name in names
+        name: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)] for name in names
     }
     return [os.path.join(folder, name) for name in sorted(names, key=key.get)]
 

@@ -6,19 +6,23 @@ EXTRAS ?= mnist,test$(shell nvidia-smi >/dev/null 2>&1 && echo ,gpu)
 GPU ?=
 ITERATIONS ?=
 OUT ?=
+UCF101 ?=
+PRESET ?=
 ARGS ?=
 
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 CONFIGS := experiments/configs
 MOVING_MNIST := data/moving_mnist.h5
+MOVING_MNIST_TEST := data/moving_mnist_test.h5
+UCF101_DATA := data/ucf101.h5
 PRINT_DEFAULT_GPU := from tgan_chainer.devices import default_gpu; print(default_gpu())
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install test test-gpu lint train-mnist benchmark benchmark-gpu clean
+.PHONY: help install test test-gpu lint train-mnist table3 table4 report benchmark benchmark-gpu clean
 
 help:
 	@echo 'make install        install the package and what it needs into $(VENV)'
@@ -26,6 +30,9 @@ help:
 	@echo 'make test-gpu       run the tests that need a GPU; fails where there is none'
 	@echo 'make lint           check the code with ruff'
 	@echo 'make train-mnist    make Moving MNIST if it is not there, and train on it'
+	@echo 'make table3         train what Table 3 compares, play GAM, write results/table3.md and report.html'
+	@echo 'make table4         train the rows of Table 4, score them; needs UCF-101: UCF101=FOLDER'
+	@echo 'make report         write results/report.html about the tables that are there'
 	@echo 'make benchmark      time an iteration on the CPU: ours, stock Chainer and, if installed, PyTorch'
 	@echo 'make benchmark-gpu  the same on a GPU; needs one'
 	@echo 'make clean          remove build files and caches; data, results and $(VENV) stay'
@@ -36,6 +43,8 @@ help:
 	@echo '  GPU         GPU to train on, -1 for the CPU and its smaller networks (default: 0 if there)'
 	@echo '  ITERATIONS  iterations to train for (default: as the configuration says)'
 	@echo '  OUT         results folder (default: named after the configuration, in results/)'
+	@echo '  UCF101      folder with the videos of UCF-101, or UCF101.rar, to make $(UCF101_DATA) from'
+	@echo '  PRESET      of the tables: paper, cpu or smoke (default: paper on a GPU, else cpu)'
 	@echo '  ARGS        more options for the command, such as ARGS=--resume'
 
 install: $(INSTALLED)
@@ -71,6 +80,33 @@ train-mnist: $(INSTALLED) $(MOVING_MNIST)
 	case "$$gpu" in -*) config=tgan_moving_mnist_cpu;; *) config=tgan_moving_mnist;; esac; \
 	set -x; exec $(RUN) experiments/train.py --config $(CONFIGS)/$$config.yaml $(if $(GPU),--gpu $(GPU)) \
 		$(if $(ITERATIONS),--iterations $(ITERATIONS)) $(if $(OUT),--out '$(OUT)') $(ARGS)
+
+# The other clips of the same digits, for the test data of GAM.
+$(MOVING_MNIST_TEST): | $(INSTALLED)
+	$(RUN) datasets/moving_mnist.py --seed 1 --out $@
+
+ifneq ($(UCF101),)
+$(UCF101_DATA): | $(INSTALLED)
+	$(RUN) datasets/ucf101.py '$(patsubst ~/%,$(HOME)/%,$(UCF101))' $@
+endif
+
+# $(call make_table,3,its options): on the CPU unless a GPU is there or asked for.
+define make_table
+	@gpu='$(GPU)'; preset='$(PRESET)'; \
+	test -n "$$gpu" || gpu=$$($(RUN) -c '$(PRINT_DEFAULT_GPU)') || exit; \
+	test -n "$$preset" || case "$$gpu" in -*) preset=cpu;; *) preset=paper;; esac; \
+	set -x; exec $(RUN) experiments/tables.py $(1) --preset $$preset --gpu $$gpu $(2) \
+		$(if $(ITERATIONS),--iterations $(ITERATIONS)) $(ARGS)
+endef
+
+table3: $(INSTALLED) $(if $(filter smoke,$(PRESET)),,$(MOVING_MNIST) $(MOVING_MNIST_TEST))
+	$(call make_table,3,$(if $(filter smoke,$(PRESET)),,--test-data $(MOVING_MNIST_TEST)))
+
+table4: $(INSTALLED) $(if $(UCF101),$(UCF101_DATA))
+	$(call make_table,4,$(if $(UCF101),--data $(UCF101_DATA)))
+
+report: $(INSTALLED)
+	$(RUN) experiments/report.py $(if $(GPU),--gpu $(GPU)) $(ARGS)
 
 benchmark: $(INSTALLED)
 	$(RUN) experiments/benchmark.py --gpu -1 --batch-size 8 32 --out results/benchmark_cpu.json $(ARGS)

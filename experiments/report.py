@@ -24,7 +24,10 @@ from tgan_chainer.figures import draw_curves
 from tgan_chainer.files import load_json, save_text
 from tgan_chainer.snapshots import GENERATOR, find_snapshots
 
+FORMAT = "tgan_chainer table 1"
+
 N_SAMPLES = 16
+REDUCED = "REDUCED: not a reproduction of the paper's numbers."
 STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
@@ -32,13 +35,11 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.3rem; margin-top: 3rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; }
 th, td { padding: .35rem .7rem; text-align: left; border-bottom: 1px solid #8886; vertical-align: top; }
-td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .reduced { border-left: .4rem solid #c33; padding: .5rem 1rem; background: #c331; }
-.mark { color: #c33; font-size: .8em; }
 .runs { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1.5rem; }
 figure { margin: 0; } figcaption { font-weight: 600; }
 img { max-width: 100%; height: auto; display: block; margin-top: .4rem; }
-img.samples { image-rendering: pixelated; }
+img.samples { image-rendering: pixelated; width: 100%; }
 footer { margin-top: 3rem; font-size: .85rem; opacity: .7; }
 """
 
@@ -62,20 +63,14 @@ def main(argv=None):
 
 def write_report(folder, out, gpu=None):
     """Write the page and return its path; raise InputError if there is no table."""
-    tables = {number: load_json(os.path.join(folder, f"table{number}.json")) for number in (3, 4)}
-    tables = {number: content for number, content in tables.items() if isinstance(content, dict)}
-    if not tables:
+    tables = {number: load_table(os.path.join(folder, f"table{number}.json")) for number in (3, 4)}
+    if not any(tables.values()):
         raise InputError(f"{folder} holds neither table3.json nor table4.json; make one by tables.py")
-    parts = [
-        section(number, preset, content)
-        for number, table in tables.items()
-        for preset, content in table.items()
-    ]
-    body = "\n".join(part for part, _ in parts)
-    runs = {path: name for _, found in parts for path, name in found.items()}
-    figures = "\n".join(filter(None, (figure(path, name, gpu) for path, name in runs.items())))
-    if figures:
-        body += f"\n<h2>Runs</h2>\n<div class='runs'>\n{figures}\n</div>"
+    body = "\n".join(
+        section(number, preset, content, gpu)
+        for number, presets in tables.items()
+        for preset, content in presets.items()
+    )
     save_text(
         out,
         "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
@@ -88,67 +83,96 @@ def write_report(folder, out, gpu=None):
     return out
 
 
-def section(number, preset, content):
-    """Return the HTML of one table, and the folders of its runs with their names."""
-    rows, runs, reduced = [], {}, set()
+def load_table(path):
+    """Read the sections of a tableN.json, by their presets; none of what is missing, damaged or other."""
+    content = load_json(path)
+    return {
+        preset: section
+        for preset, section in (content if isinstance(content, dict) else {}).items()
+        if isinstance(section, dict) and section.get("format") == FORMAT
+    }
+
+
+def section(number, preset, content, gpu):
+    """Return the HTML of one table and of the runs in it."""
+    header, rows = table(number, content)
+    lines = [f"<h2>{escape(title(content, preset))}</h2>"]
+    if note := shortcomings(content):
+        lines.append(f"<p class='reduced'><strong>{REDUCED}</strong> {escape(note)}</p>")
+    lines.append("<div class='scroll'><table>")
+    lines.append("<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in header) + "</tr>")
+    lines += ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows]
+    lines += ["</table></div>", f"<p>{escape(origin(content))}</p>", "<div class='runs'>"]
+    runs = {}
     for name, row in content["rows"].items():
-        done = row["status"] == "done"
-        mark = " <span class='mark'>reduced</span>" if row.get("reduced") else ""
-        cells = [escape(name), spread(row["paper"], row.get("paper_spread"))]
-        if done:
-            cells += [spread(row["ours"], row["spread"]) + mark, text(row["difference"], "+.2f")]
-            if number == 3:
-                fair = "" if row["fair"] else " (not fair)"
-                batch = text(row["game"]["batch_statistics"]["r_sample"])
-                cells += [escape(row["winner"]), text(row["game"]["r_test"]) + fair, batch]
-            trained = (
-                f"{row['iterations']:,} iterations, seed {row['training_seed']}"
-                if "iterations" in row
-                else ""
-            )
-            made = (
-                [trained, f"{row['wall_time'] / 60:.0f} min", row["hardware"], row["commit"]]
-                if trained
-                else []
-            )
-            cells.append(escape(", ".join(str(item) for item in made if item)))
-            reduced.update(row["reduced"])
-            for key, run_name in (
-                ("folder_a", "TGAN (model A)"),
-                ("folder", name.partition(" vs. ")[2] or name),
-            ):
-                if row.get(key):
-                    runs[row[key]] = f"{run_name}, {preset}"
-        else:
-            cells += [f"<em>{escape(row['status'])}</em>", *[""] * (5 if number == 3 else 2)]
-        rows.append("<tr>" + "".join(
-            f"<td{' class=number' if 0 < i < 4 else ''}>{cell}</td>" for i, cell in enumerate(cells)
-        ) + "</tr>")  # fmt: skip
-    header = [
-        "row",
-        "paper",
-        "ours",
-        "difference",
-        *(["winner", "r_test", "by batch statistics"] if number == 3 else []),
-        "trained",
-    ]
-    note = ""
-    if reduced or preset != "paper":
-        note = (
-            "<p class='reduced'><strong>REDUCED: not a reproduction of the paper's numbers.</strong> "
-            f"What falls short: {escape('; '.join(sorted(reduced)))}.</p>\n"
-        )
+        model_a, _, model_b = name.rpartition(" vs. ")
+        runs |= {row.get("folder_a"): model_a, row.get("folder"): model_b}
+    lines += [figure(folder, name, gpu) for folder, name in runs.items() if folder]
+    return "\n".join([*lines, "</div>"])
+
+
+def table(number, content):
+    """Return the header and the rows of a section of tableN.json, as lists of text."""
+    header = ["row", "paper", "ours", "difference"]
+    if number == 3:
+        header[2] += " [95 % interval]"
+        header += ["winner", "r_test (errors of D_A / D_B)", "by batch statistics"]
+    header += ["iterations", "seed", "wall time", "hardware", "commit"]
+    rows = [cells(number, name, row) for name, row in content["rows"].items()]
+    return header, [row + [""] * (len(header) - len(row)) for row in rows]
+
+
+def cells(number, name, row):
+    result = [name, with_spread(row["paper"], row["paper_spread"])]
+    if row["status"] != "done":
+        return [*result, row["status"]]
+    result.append(with_spread(row["ours"], row["spread"]) + (" (reduced)" if row["reduced"] else ""))
+    result.append(text(row["difference"], "+.2f") if math.isfinite(float(row["difference"])) else "")
+    if number == 3:
+        game, errors = row["game"], row["game"]["errors"]
+        r_test = f"{text(game['r_test'])} ({errors['test_a']:.1%} / {errors['test_b']:.1%})"
+        result += [row["winner"], r_test + ("" if row["fair"] else ", not fair")]
+        result.append(text(game["batch_statistics"]["r_sample"]))
+    if "iterations" in row:
+        result += [f"{row['iterations']:,}", str(row["training_seed"]), duration(row["wall_time"])]
+        result += [row["hardware"] or "unknown", row["commit"] or "unknown"]
+    return result
+
+
+def title(content, preset):
+    return f"{content['title']}, preset {preset}"
+
+
+def shortcomings(content):
+    """Return in what a table falls short of the paper, as text; an empty one if it does not."""
+    found = sorted({reason for row in content["rows"].values() for reason in row.get("reduced", ())})
+    return f"What falls short: {'; '.join(found)}." if found else ""
+
+
+def origin(content):
     made_by = content["made_by"]
-    title = f"{escape(content['title'])}, preset {escape(preset)}"
     return (
-        f"<h2>{title}</h2>\n{note}<div class='scroll'><table>\n<tr>"
-        + "".join(f"<th>{name}</th>" for name in header)
-        + "</tr>\n"
-        + "\n".join(rows)
-        + f"\n</table></div>\n<p>Data: {escape(content['data'])}. Written {escape(made_by['date'])} on "
-        f"{escape(made_by['hardware'])}, commit {escape(made_by['commit'] or 'unknown')}.</p>",
-        runs,
+        f"Data: {content['data']}. Written {made_by['date']} on {made_by['hardware']}, "
+        f"commit {made_by['commit'] or 'unknown'}."
     )
+
+
+def text(value, form=".2f"):
+    value = float(value)  # JSON has infinity and NaN as texts only
+    return "undefined (0/0)" if math.isnan(value) else format(value, form)
+
+
+def with_spread(value, spread):
+    if spread is None:
+        return text(value)
+    if isinstance(spread, list | tuple):  # an interval
+        return f"{text(value)} [{', '.join(map(text, spread))}]"
+    return f"{text(value)} ± {spread:.2f}"
+
+
+def duration(seconds):
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else f"{seconds:.0f} s"
 
 
 def figure(folder, name, gpu):
@@ -158,7 +182,7 @@ def figure(folder, name, gpu):
     generator = load_generator(folder, gpu)
     with tempfile.TemporaryDirectory() as temporary:
         path = os.path.join(temporary, "samples.gif")
-        save_videos(path, list(generator.sample(N_SAMPLES, seed=0)), scale=2)
+        save_videos(path, list(generator.sample(N_SAMPLES, seed=0)))
         with open(path, "rb") as file:
             samples = file.read()
     alt = f"{N_SAMPLES} moving samples of {name} after {generator.iteration} iterations"
@@ -185,19 +209,6 @@ def data_uri(kind, content):
 
 def escape(value):
     return html.escape(str(value), quote=True)
-
-
-def text(value, form=".2f"):
-    value = float(value)  # JSON has infinity and NaN as texts only
-    return "undefined" if math.isnan(value) else format(value, form)
-
-
-def spread(value, interval):
-    if interval is None:
-        return text(value)
-    if isinstance(interval, list | tuple):
-        return f"{text(value)} [{', '.join(map(text, interval))}]"
-    return f"{text(value)} ± {interval:.2f}"
 
 
 if __name__ == "__main__":

@@ -26,14 +26,13 @@ REDUCED, with the reasons. results/report.html shows the same with loss curves a
 """
 
 import dataclasses
-import math
 import os
 import signal
 import subprocess
 import sys
 
+import report
 import yaml
-from report import write_report
 
 from tgan_chainer import provenance
 from tgan_chainer.cli import ArgumentParser, run_command
@@ -45,10 +44,15 @@ from tgan_chainer.evaluations import load_classifier, measure_gam, measure_incep
 from tgan_chainer.evaluations.measures import N_REPEATS, N_SAMPLES
 from tgan_chainer.evaluations.video_classifier import WEIGHTS
 from tgan_chainer.evaluations.video_source import DatasetSource
-from tgan_chainer.files import load_json, save_json, save_text
+from tgan_chainer.files import save_json, save_text
 from tgan_chainer.snapshots import RESUMABLE, find_snapshots, load_gan, read_snapshot
 
-FORMAT = "tgan_chainer table 1"
+# Settings that change no number, or mean nothing to a model.
+NOT_OF_THE_PAPER = "seed", "log_interval", "pytorch_kernels"
+UNUSED = {"tgan": ("video_width", "mask_penalty"), "3d": ("temporal_width", "image_width", "k1", "use_z0")}
+UNUSED |= {"conditional_tgan": UNUSED["tgan"], "video_gan": UNUSED["3d"]}
+# How the source of the paper's data begins, by the name of the file in configs/.
+DATA = {"moving_mnist.h5": "Moving MNIST as published", "ucf101.h5": "UCF-101 (all)"}
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIGS = os.path.join(HERE, "configs")
@@ -135,14 +139,17 @@ class Interrupted(Exception):
 
 def main(argv=None):
     args = parse_arguments(argv)
+    Config(seed=args.seed, iterations=1 if args.iterations is None else args.iterations)  # checks them
     preset = presets()[args.preset]
     rows = choose_rows(args)
     args.device = get_device(args.gpu)
     args.data = args.data or default_data(args, preset)
-    for path in args.data, args.test_data:
-        if path:
-            VideoDataset(path)  # a missing or damaged one is met now, not after hours of training
-    table = Table(args, preset)
+    # Missing or damaged data are met now, not after hours of training.
+    args.source = VideoDataset(args.data).source
+    described = f"{args.data} ({args.source})"
+    if args.test_data:
+        described += f", test data {args.test_data} ({VideoDataset(args.test_data).source})"
+    table = Table(args, described)
     status = 0
     try:
         score = Games(args, preset) if args.table == 3 else Inception(args, preset)
@@ -158,8 +165,8 @@ def main(argv=None):
         print("interrupted; what is done is kept, and the same command goes on from there", file=sys.stderr)
         status = 130
     table.write()
-    report = write_report("results", os.path.join("results", "report.html"), args.gpu)
-    print(f"\n{table.markdown()}\n{table.path}.md, .json; {report}")
+    page = report.write_report("results", os.path.join("results", "report.html"), args.gpu)
+    print(f"\n{table.markdown()}\n{table.path}.md, .json; {page}")
     return status
 
 
@@ -198,7 +205,11 @@ class Games:
             "settings": settings,
             "reduced": [
                 # What goes for both is said once.
-                *dict.fromkeys(reasons(folder_b, row.config) + reasons(folder_a, PLAYER_A)),
+                *dict.fromkeys(
+                    reasons(folder_b, row.config)
+                    + reasons(folder_a, PLAYER_A)
+                    + other_data(args.source, "moving_mnist.h5")
+                ),
                 *([] if self.preset.gam >= N_SAMPLES else [f"{self.preset.gam:,} samples"]),
             ],
             **settings["players"][1],
@@ -243,7 +254,7 @@ class Inception:
         else:
             source = open_source(folder, self.classifier.n_frames, gpu=args.gpu)
         score = measure_inception(source, self.classifier, n_samples, n_repeats, seed=args.seed)
-        reduced = [] if folder is None else reasons(folder, row.config)
+        reduced = other_data(args.source, "ucf101.h5") if folder is None else reasons(folder, row.config)
         weights = self.classifier.description["weights"]["file"]
         if weights != WEIGHTS:
             reduced.append(
@@ -347,37 +358,33 @@ def reasons(folder, name):
     found = []
     if metadata["iteration"] < paper.iterations:
         found.append(f"{metadata['iteration']:,} of {paper.iterations:,} iterations")
-    widths = {
-        "tgan": ("temporal_width", "image_width", "discriminator_width"),
-        "3d": ("video_width", "discriminator_width"),
-    }
-    widths |= {"conditional_tgan": widths["tgan"], "video_gan": widths["3d"]}
-    for key in (*widths[paper.model], "batch_size", "learning_rate"):
-        if getattr(ours, key) != getattr(paper, key):
-            found.append(f"{key} {getattr(ours, key):g} instead of {getattr(paper, key):g}")
-    return found
+    for key, value in vars(paper).items():
+        settled = value is None or key in (*Config.RESUMABLE, *NOT_OF_THE_PAPER, *UNUSED[paper.model])
+        if not settled and getattr(ours, key) != value:
+            found.append(f"{key} {getattr(ours, key)} instead of {value}")
+    return [*found, *other_data(metadata["data"]["source"], paper.data)]
+
+
+def other_data(source, papers):
+    """Return in what a data set is not the paper's: nothing, or one reason."""
+    name = DATA[os.path.basename(papers)]
+    return [] if source.startswith(name) else [f"data: {source}, not {name}"]
 
 
 class Table:
     """The table as JSON and Markdown; of each preset there is a section."""
 
-    def __init__(self, args, preset):
+    def __init__(self, args, data):
         self.number, self.preset = args.table, args.preset
         self.path = os.path.join("results", f"table{args.table}")
-        found = load_json(self.path + ".json")
-        found = found if isinstance(found, dict) else {}
-        self.content = {
-            name: section
-            for name, section in found.items()
-            if isinstance(section, dict) and section.get("format") == FORMAT
-        }
+        self.content = report.load_table(self.path + ".json")
         section = self.content.get(self.preset, {}).get("rows", {})
         rows = {row.name: section.get(row.name, {"status": "not run"}) for row in TABLES[self.number]}
         self.content[self.preset] = {
-            "format": FORMAT,
+            "format": report.FORMAT,
             "title": TITLES[self.number],
             "rows": rows,
-            "data": args.data,
+            "data": data,
             "made_by": provenance.describe(args.device),
         }
 
@@ -387,7 +394,7 @@ class Table:
     def add(self, row, result):
         paper = {"paper": row.paper, "paper_spread": row.paper_spread, "config": row.config}
         if "ours" in result:
-            result = {**result, "difference": result["ours"] - row.paper}
+            result = {**result, "difference": float(result["ours"]) - row.paper}  # JSON has NaN as a text
         self.content[self.preset]["rows"][row.name] = {**paper, **result}
         self.write()
 
@@ -403,93 +410,15 @@ class Table:
         return "\n".join(format_section(self.number, name, self.content[name]) for name in order)
 
 
-def format_section(number, preset, section):
-    rows = section["rows"].values()
-    reduced = sorted({reason for row in rows for reason in row.get("reduced", ())})
-    made_by = section["made_by"]
-    lines = [f"# {section['title']}, preset {preset}", ""]
-    if reduced or preset != "paper":
-        lines += [
-            "**REDUCED: not a reproduction of the paper's numbers.** What falls short: "
-            + "; ".join(reduced)
-            + ".",
-            "",
-        ]
-    ours = "ours [95 % interval]" if number == 3 else "ours"
-    extra = ["winner", "r_test", "by batch statistics"] if number == 3 else []
-    header = [
-        "row",
-        "paper",
-        ours,
-        "difference",
-        *extra,
-        "iterations",
-        "seed",
-        "wall time",
-        "hardware",
-        "commit",
-    ]
-    lines += ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    for name, row in section["rows"].items():
-        lines.append("| " + " | ".join(format_row(number, name, row)) + " |")
-    lines += [
-        "",
-        f"Data: {section['data']}. Written {made_by['date']} by commit {made_by['commit'] or 'unknown'}.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def format_row(number, name, row):
-    """Return the cells of a row; of one that was not run, its status in place of the score."""
-    paper = number_with_spread(row["paper"], row["paper_spread"])
-    n_extra = 3 if number == 3 else 0
-    if row["status"] != "done":
-        return [name, paper, f"*{row['status']}*", *[""] * (6 + n_extra)]
-    mark = " (reduced)" if row["reduced"] else ""
-    extra = []
-    if number == 3:
-        extra = [row["winner"], format_r_test(row), as_text(row["game"]["batch_statistics"]["r_sample"])]
-    trained = [""] * 5
-    if "iterations" in row:
-        trained = [
-            f"{row['iterations']:,}",
-            str(row["training_seed"]),
-            format_time(row["wall_time"]),
-            row["hardware"] or "unknown",
-            row["commit"] or "unknown",
-        ]
-    ours = number_with_spread(row["ours"], row["spread"]) + mark
-    return [name, paper, ours, as_difference(row["difference"]), *extra, *trained]
-
-
-def as_text(value, form=".2f"):
-    value = float(value)  # JSON has infinity and NaN as texts only
-    return "undefined (0/0)" if math.isnan(value) else format(value, form)
-
-
-def format_r_test(row):
-    """Return r_test and the two errors that it is the ratio of."""
-    errors = row["game"]["errors"]
-    fair = "" if row["fair"] else ", not fair"
-    return f"{as_text(row['game']['r_test'])} ({errors['test_a']:.1%} / {errors['test_b']:.1%}{fair})"
-
-
-def as_difference(value):
-    return as_text(value, "+.2f") if math.isfinite(float(value)) else ""
-
-
-def number_with_spread(value, spread):
-    if spread is None:
-        return as_text(value)
-    if isinstance(spread, list | tuple):
-        return f"{as_text(value)} [{', '.join(map(as_text, spread))}]"
-    return f"{as_text(value)} ± {spread:.2f}"
-
-
-def format_time(seconds):
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else f"{seconds:.0f} s"
+def format_section(number, preset, content):
+    """Return a section of the table as Markdown."""
+    header, rows = report.table(number, content)
+    lines = [f"# {report.title(content, preset)}", ""]
+    if note := report.shortcomings(content):
+        lines += [f"**{report.REDUCED}** {note}", ""]
+    for row in header, ["---"] * len(header), *rows:
+        lines.append("| " + " | ".join(cell.replace("|", "/") for cell in row) + " |")
+    return "\n".join([*lines, "", report.origin(content), ""])
 
 
 def choose_rows(args):
@@ -507,7 +436,13 @@ def choose_rows(args):
 
 def default_data(args, preset):
     if args.preset != "smoke":
-        return {3: "data/moving_mnist.h5", 4: "data/ucf101.h5"}[args.table]
+        path, command = {
+            3: ("data/moving_mnist.h5", "python datasets/moving_mnist.py"),
+            4: ("data/ucf101.h5", "python datasets/ucf101.py FOLDER data/ucf101.h5"),
+        }[args.table]
+        if not os.path.exists(path):
+            raise InputError(f"there is no {path}; make it by `{command}`, or give --data FILE")
+        return path
     # Of one digit, and so with labels, for Table 4.
     n_digits, path = {
         3: (2, os.path.join(preset.folder, "moving_mnist.h5")),

@@ -1,0 +1,369 @@
+"""tables.py and report.py: Tables 3 and 4, made as a user makes them."""
+
+import base64
+import dataclasses
+import importlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from commands import EXPERIMENTS, assert_one_line_error, call
+from PIL import Image
+
+from tgan_chainer.config import Config
+from tgan_chainer.datasets import write_videos
+from tgan_chainer.snapshots import RESUMABLE, find_snapshots, read_snapshot
+
+PAPER = {  # as printed
+    3: {
+        "TGAN vs. 3D model (GAN)": "1.70",
+        "TGAN vs. 3D model (SVC)": "1.27",
+        "TGAN vs. TGAN (G1(z1))": "1.03",
+    },
+    4: {
+        "3D model (Weight clipping)": "4.32 ± 0.01",
+        "3D model (SVC)": "4.78 ± 0.02",
+        "Video GAN (Normal GAN)": "8.18 ± 0.05",
+        "Video GAN (SVC)": "8.31 ± 0.09",
+        "TGAN (Normal GAN)": "9.18 ± 0.11",
+        "TGAN (Weight clipping)": "11.77 ± 0.11",
+        "TGAN (SVC)": "11.85 ± 0.07",
+        "Conditional TGAN (SVC)": "15.83 ± 0.18",
+        "UCF-101 dataset": "34.49 ± 0.03",
+    },
+}
+TRAINED_3 = "TGAN vs. 3D model (SVC)"
+TRAINED_4 = "Conditional TGAN (SVC)", "UCF-101 dataset"
+
+
+def tables(folder, *arguments):
+    command = [sys.executable, os.path.join(EXPERIMENTS, "tables.py"), *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def load(folder, number):
+    with open(folder / "results" / f"table{number}.json", encoding="utf-8") as file:
+        return json.load(file)["smoke"]["rows"]
+
+
+def markdown_rows(folder, number):
+    lines = (folder / "results" / f"table{number}.md").read_text().splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    return rows[0], {row[0]: row[1:] for row in rows[2:]}
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory):
+    """Grey clips of two classes, and what makes training on them a matter of seconds."""
+    path = str(tmp_path_factory.mktemp("data") / "videos.h5")
+    random_state = np.random.RandomState(0)
+    with write_videos(path, "noise of <two> kinds", ["dark", "bright"], chunk_frames=20) as writer:
+        for i in range(40):
+            noise = random_state.randint(0, 60, (20, 32, 32, 1)) + 190 * (i % 2)
+            writer.append(noise.astype(np.uint8), labels=i % 2)
+    return ["--preset", "smoke", "--data", path, "--gpu", -1, "--iterations", 2]
+
+
+@pytest.fixture(scope="module")
+def done(options, tmp_path_factory):
+    """A folder with a part of both tables."""
+    folder = tmp_path_factory.mktemp("done")
+    for number, rows in (3, ["model3d_svc_moving_mnist"]), (4, ["conditional_tgan_svc_ucf101", "data"]):
+        result = tables(folder, number, *options, "--rows", *rows)
+        assert result.returncode == 0, result.stderr
+    return folder
+
+
+@pytest.fixture
+def copy(done, tmp_path):
+    return shutil.copytree(done, tmp_path / "copy")
+
+
+@pytest.mark.parametrize("number", [3, 4])
+def test_the_papers_values_stand_beside_ours(done, number):
+    header, rows = markdown_rows(done, number)
+    assert header[1] == "paper" and header[2].startswith("ours") and header[3] == "difference"
+    assert {name: row[0] for name, row in rows.items()} == PAPER[number]
+    trained = {3: [TRAINED_3], 4: TRAINED_4}[number]
+    for name, row in rows.items():
+        if name in trained:
+            assert row[1].endswith("(reduced)")
+            assert load(done, number)[name]["status"] == "done"
+        else:
+            assert row[1] == "not run" and not any(row[2:])
+
+
+def test_each_output_of_a_reduced_run_says_so(done):
+    for name in "table3.md", "table4.md", "report.html":
+        text = (done / "results" / name).read_text()
+        for reason in "2 of 100,000 iterations", "batch_size 4 instead of 32", "data: noise of ":
+            assert reason in text, (name, reason)
+        assert "REDUCED: not a reproduction of the paper's numbers." in text
+    assert "not the published one" in (done / "results" / "table4.md").read_text()
+    assert load(done, 3)[TRAINED_3]["reduced"] and load(done, 4)["UCF-101 dataset"]["reduced"]
+
+
+def test_a_row_says_how_it_was_trained(done):
+    header, rows = markdown_rows(done, 3)
+    row = dict(zip(header[1:], rows[TRAINED_3]))
+    assert (row["iterations"], row["seed"]) == ("2", "0")
+    assert "cores" in row["hardware"] and row["wall time"].endswith("s") and row["commit"]
+    entry = load(done, 3)[TRAINED_3]
+    assert entry["wall_time"] > 0
+    with open(done / entry["folder"] / "provenance.json", encoding="utf-8") as file:
+        assert entry["commit"] == json.load(file)[0]["commit"]
+
+
+def test_the_scores_are_those_of_evaluate(done, options, tmp_path, monkeypatch):
+    monkeypatch.chdir(done)
+    out, data = tmp_path / "score.json", options[3]
+    runs = [f"results/smoke/{name}_moving_mnist" for name in ("tgan", "model3d_svc")]
+    common = ["--gpu", -1, "--out", out]
+    assert call("evaluate.py", "gam", *runs, "--data", data, "--samples", 64, *common).returncode == 0
+    expected = json.loads(out.read_text())
+    for key in "r_sample", "r_test", "r_sample_interval":
+        assert load(done, 3)[TRAINED_3]["game"][key] == expected[key]
+
+    classifier = ["--classifier", "results/smoke/classifier.npz", "--samples", 32, "--repeats", 2]
+    for row, source in zip(TRAINED_4, ["results/smoke/conditional_tgan_svc_ucf101", data]):
+        assert call("evaluate.py", "inception", source, *classifier, *common).returncode == 0
+        entry, expected = load(done, 4)[row], json.loads(out.read_text())
+        assert entry["score"]["scores"] == expected["scores"]
+        assert entry["ours"] == expected["inception_score"]
+        assert entry["difference"] == pytest.approx(entry["ours"] - float(PAPER[4][row].split()[0]))
+
+
+def test_what_is_done_is_not_done_again(copy, options):
+    before = {path: path.stat().st_mtime_ns for path in (copy / "results").rglob("*.npz")}
+    scored = load(copy, 3)
+    result = tables(copy, 3, *options, "--rows", "model3d_svc_moving_mnist")
+    assert result.returncode == 0 and "s/it" not in result.stdout and "scoring" not in result.stderr
+    assert load(copy, 3) == scored
+    assert {path: path.stat().st_mtime_ns for path in (copy / "results").rglob("*.npz")} == before
+
+
+def test_more_iterations_go_on_from_the_snapshots_and_are_scored_anew(done, copy, options):
+    result = tables(copy, 3, *options[:-1], 3, "--rows", "model3d_svc_moving_mnist")
+    assert result.returncode == 0, result.stderr
+    for name in "tgan_moving_mnist", "model3d_svc_moving_mnist":
+        folder = copy / "results" / "smoke" / name
+        assert len(json.loads((folder / "provenance.json").read_text())) == 2
+        assert read_snapshot(find_snapshots(folder, RESUMABLE)[-1])[0]["iteration"] == 3
+    row = load(copy, 3)[TRAINED_3]
+    assert row["iterations"] == 3 and row["game"] != load(done, 3)[TRAINED_3]["game"]
+    assert any(reason.startswith("3 of 100,000") for reason in row["reduced"])
+
+
+def test_nothing_is_trained_if_it_must_not_be(tmp_path, options):
+    result = tables(tmp_path, 3, *options, "--no-train")
+    assert result.returncode == 0, result.stderr
+    assert {row["status"] for row in load(tmp_path, 3).values()} == {"not run"}
+    assert os.listdir(tmp_path / "results") and not (tmp_path / "results" / "smoke").exists()
+
+
+def test_a_row_that_fails_is_marked_and_the_next_one_begins(copy, options):
+    broken = find_snapshots(copy / "results" / "smoke" / "model3d_svc_moving_mnist", RESUMABLE)[-1]
+    with open(broken, "r+b") as file:
+        file.truncate(1000)
+    rows = ["model3d_svc_moving_mnist", "tgan_z1_moving_mnist"]
+    result = tables(copy, 3, *options, "--rows", *rows)
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    found = load(copy, 3)
+    status = found[TRAINED_3]["status"]
+    assert status.startswith("failed: ") and os.path.basename(broken) in status
+    assert found["TGAN vs. TGAN (G1(z1))"]["status"] == "done"
+
+
+def test_an_interrupted_command_goes_on_where_it_was(tmp_path, options):
+    rows = ["--rows", "tgan_svc_ucf101", "data"]
+    command = [sys.executable, os.path.join(EXPERIMENTS, "tables.py"), 4, *options[:-1], 10**6, *rows]
+    process = subprocess.Popen(
+        list(map(str, command)), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    folder = tmp_path / "results" / "smoke" / "tgan_svc_ucf101"
+    try:
+        until = time.monotonic() + 120
+        while not (folder / "log").exists():
+            assert time.monotonic() < until and process.poll() is None
+            time.sleep(0.05)
+        process.terminate()
+        errors = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 130 and "Traceback" not in errors and "the same command" in errors
+    assert load(tmp_path, 4)["TGAN (SVC)"]["status"] == "not run"
+    reached = read_snapshot(find_snapshots(folder, RESUMABLE)[-1])[0]["iteration"]
+    result = tables(tmp_path, 4, *options[:-1], reached + 2, *rows)
+    assert result.returncode == 0, result.stderr
+    assert load(tmp_path, 4)["TGAN (SVC)"]["iterations"] == reached + 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["5"], ["invalid choice", "5"]),
+        (["3", "--preset", "big"], ["big"]),
+        (["3", "--rows", "tgan"], ["'tgan'", "model3d_svc_moving_mnist"]),
+        (["4", "--rows", "model3d_svc_moving_mnist"], ["Table 4", "tgan_svc_ucf101", "data"]),
+        (["3", "--data", "nowhere.h5"], ["nowhere.h5"]),
+        (["3", "--iterations", "0"], ["iterations"]),
+        (["3", "--gpu", "99"], ["gpu is 99"]),
+        (["4", "--classifier", "nowhere.npz"], ["nowhere.npz"]),
+    ],
+)
+def test_bad_input_is_one_line_and_trains_nothing(tmp_path, options, arguments, words):
+    given = dict(zip(options[::2], options[1::2]))
+    for name in arguments[1::2]:
+        given.pop(name, None)
+    if "--gpu" not in arguments:
+        given["--gpu"] = -1
+    rest = [x for pair in given.items() for x in pair]
+    result = tables(tmp_path, arguments[0], *rest, *arguments[1:])
+    assert_one_line_error(result, *words)
+    assert not (tmp_path / "results" / "smoke").exists()
+
+
+# Which runs are those of the paper
+
+
+@pytest.fixture
+def tables_module(monkeypatch):
+    monkeypatch.syspath_prepend(EXPERIMENTS)
+    return importlib.import_module("tables")
+
+
+def save_run(folder, name, source, iteration=100_000, **changes):
+    """Write the part of a snapshot that says how it was trained."""
+    config = Config.load(os.path.join(EXPERIMENTS, "configs", name + ".yaml"))
+    config = dataclasses.replace(config, channels=1, image_size=64, **changes)
+    metadata = {"format": "tgan_chainer snapshot 1", "iteration": iteration, "data": {"source": source}}
+    metadata["config"] = dataclasses.asdict(config)
+    np.savez(folder / f"snapshot_iter_{iteration}.npz", metadata=np.array(json.dumps(metadata)))
+
+
+PUBLISHED = "Moving MNIST as published at http://www.cs.toronto.edu/~nitish/"
+
+
+@pytest.mark.parametrize("config", ["tgan_moving_mnist", "model3d_gan_moving_mnist", "tgan_z1_moving_mnist"])
+def test_a_run_as_in_the_paper_is_not_reduced(tables_module, tmp_path, config):
+    save_run(tmp_path, config, PUBLISHED, seed=7, log_interval=3, data="elsewhere.h5")
+    assert tables_module.reasons(tmp_path, config) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"iteration": 99_999}, "99,999 of 100,000 iterations"),
+        ({"discriminator_width": 32}, "discriminator_width 32 instead of 64"),
+        ({"clipping": "weight"}, "clipping weight instead of svc"),
+        ({"n_clip": 1}, "n_clip 1 instead of 5"),
+        ({"optimizer": "adam"}, "optimizer adam instead of rmsprop"),
+        ({"simultaneous": True}, "simultaneous True instead of False"),
+        ({"tf32": True}, "tf32 True instead of False"),
+        ({"source": "The videos in /home"}, "data: The videos in /home, not Moving MNIST as published"),
+    ],
+)
+def test_whatever_differs_from_the_paper_is_a_reason(tables_module, tmp_path, changes, reason):
+    save_run(tmp_path, "tgan_moving_mnist", **{"source": PUBLISHED, **changes})
+    assert tables_module.reasons(tmp_path, "tgan_moving_mnist") == [reason]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [3, 4])
+def test_the_smoke_preset_makes_a_whole_table_from_nothing(tmp_path, number):
+    result = tables(tmp_path, number, "--preset", "smoke", "--gpu", -1)
+    assert result.returncode == 0, result.stderr
+    assert {row["status"] for row in load(tmp_path, number).values()} == {"done"}
+
+
+# The page
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A Chromium that reaches no network."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("needs chromium and chromedriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in (
+        *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+        *("--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"),
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield browser
+    browser.quit()
+
+
+def test_the_page_loads_in_a_browser_without_errors_and_without_a_network(done, browser):
+    browser.get((done / "results" / "report.html").as_uri())
+    assert browser.get_log("browser") == []
+    loaded = browser.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
+    assert all(name.startswith("data:") for name in loaded)
+    pictures = browser.execute_script(
+        "return [...document.images].map(i => [i.complete && i.naturalWidth, i.alt, i.src])"
+    )
+    assert all(width > 0 for width, _, _ in pictures)
+    moving = [(alt, source) for _, alt, source in pictures if source.startswith("data:image/gif")]
+    assert len(moving) == 3 and len(pictures) == 6  # and the loss curves of each
+    frames = []
+    for _, source in moving:
+        with Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))) as gif:
+            frames.append(gif.n_frames)
+    assert max(frames) == 16  # of equal ones, which two iterations may bring, only one is kept
+    for name in "TGAN", "3D model (SVC)", "Conditional TGAN (SVC)":
+        assert any(f"samples of {name} after 2 iterations" in alt for alt, _ in moving)
+
+
+def test_the_page_has_the_tables(done, browser):
+    browser.get((done / "results" / "report.html").as_uri())
+    found = browser.execute_script(
+        "return [...document.querySelectorAll('tr')].map(r => [...r.cells].map(c => c.innerText.trim()))"
+    )
+    expected = []
+    for number in 3, 4:
+        header, rows = markdown_rows(done, number)
+        expected += [header, *([name, *row] for name, row in rows.items())]
+    assert found == expected
+    labels = browser.execute_script("return [...document.querySelectorAll('.reduced')].map(e => e.innerText)")
+    assert len(labels) == 2 and all("REDUCED" in text for text in labels)
+    assert "noise of <two> kinds" in browser.execute_script("return document.body.innerText")
+
+
+def test_a_page_can_be_made_of_the_tables_alone(copy):
+    shutil.rmtree(copy / "results" / "smoke")
+    page = copy / "page.html"
+    result = call("report.py", copy / "results", "--out", page, "--gpu", -1)
+    assert result.returncode == 0 and result.stdout.strip() == str(page)
+    assert "<img" not in page.read_text() and PAPER[4]["TGAN (SVC)"] in page.read_text()
+
+
+def test_text_is_shown_and_not_run(copy, browser):
+    path = copy / "results" / "table3.json"
+    content = json.loads(path.read_text())
+    status = "failed: <script>console.error('run')</script> | <b>"
+    content["smoke"]["rows"]["TGAN vs. 3D model (GAN)"]["status"] = status
+    path.write_text(json.dumps(content))
+    call("report.py", copy / "results", "--gpu", -1)
+    browser.get((copy / "results" / "report.html").as_uri())
+    assert browser.get_log("browser") == []
+    assert status in browser.execute_script("return document.body.innerText")
+
+
+@pytest.mark.parametrize("content", [None, "[]", "{", '{"smoke": 3}'])
+def test_without_a_table_there_is_no_page(tmp_path, content):
+    if content is not None:
+        (tmp_path / "table3.json").write_text(content)
+    assert_one_line_error(call("report.py", tmp_path), "table3.json")
+    assert not (tmp_path / "report.html").exists()

@@ -10,25 +10,30 @@
 Each score is printed with all that it depends on, ready for an appendix, and written as JSON (--out).
 """
 
+import itertools
 import os
+import re
 
 from tgan_chainer import provenance
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.cli import ArgumentParser, run_command
+from tgan_chainer.datasets import VideoDataset
 from tgan_chainer.datasets.decoding import parse_fps
 from tgan_chainer.devices import get_device
 from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations import (
+    departures,
     load_classifier,
     measure_frechet,
     measure_gam,
     measure_inception,
     open_source,
 )
+from tgan_chainer.evaluations.gam import FAIR_ERROR, score_text
 from tgan_chainer.evaluations.measures import N_REPEATS, N_SAMPLES
 from tgan_chainer.evaluations.video_classifier import FEATURES
 from tgan_chainer.evaluations.video_source import RANGES, WINDOWS
-from tgan_chainer.files import save_json
+from tgan_chainer.files import check_can_write, save_json
 from tgan_chainer.snapshots import load_gan
 
 INCEPTION = f"""The inception score (Salimans et al. 2016) on C3D, as the paper has it and all quote it.
@@ -45,7 +50,8 @@ What the published numbers mean, and the defaults here:
             not say by which of its splits), and mean2.npz, both from the release v1.0 of
             https://github.com/rezoo/tgan2 . They are downloaded once; SHA-256 and size are recorded then and
             checked ever after. --classifier and --mean take files that you have.
-  video     16 frames of 64x64 in [-1, 1]; of longer ones a random window of 16 successive frames
+  video     16 frames of 64x64 in [-1, 1]; larger ones are resized to that (--size), of longer ones a random
+            window of 16 successive frames is taken
   input     128 x + 128; each frame to 128x128 by OpenCV's INTER_CUBIC (a = -0.75, no antialiasing, not
             rounded); RGB to BGR; less the mean (columns 21 to 148 of its 171); pixels 8 to 119 of both axes
   score     exp(mean KL(p(y|x) || p(y))), p(y|x) the softmax of fc8
@@ -54,13 +60,18 @@ What the published numbers mean, and the defaults here:
 
 A folder or an array of fewer videos is used up: all of them, once, or as many times {N_SAMPLES} as there are.
 With a classifier of train_classifier.py the score is of use for comparisons under the same classifier only.
+Whatever departs from this is listed beside the score.
 """
 
 FRECHET = f"""The Fréchet distance of two sets of videos in the features of C3D's layer {FEATURES}.
 
 SOURCE and REFERENCE are what `evaluate.py inception --help` lists; classifier and preprocessing are the same.
 Mean and covariance are computed in float64. The distance is biased: with few samples it is too large, even
-between two halves of one data set. Compare distances of equally many samples only, and state how many.
+between two halves of one data set. Compare distances of equally many samples only, and state how many; a data
+set as SOURCE and REFERENCE shows what the number of samples alone makes (both are drawn differently).
+
+There is no standard for Fréchet distances on C3D: papers took other layers. This one is {FEATURES} after its
+ReLU. What is called FVD is another one, on I3D.
 """
 
 GAM = """The generative adversarial metric (Im et al. 2016): two GANs, judged by each other's discriminators.
@@ -85,13 +96,19 @@ def main(argv=None):
     args = parse_arguments(argv)
     if args.seed is not None and not 0 <= args.seed < 2**32:
         raise InputError(f"seed must be in 0 ... {2**32 - 1}, not {args.seed}")
-    for name in "samples", "repeats", "splits", "batch_size":
-        if getattr(args, name, None) is not None:
-            check_positive_int(**{name: getattr(args, name)})
+    for name in "samples", "repeats", "splits", "batch_size", "bootstrap":
+        value = getattr(args, name, None)
+        if value is not None and (name, value) != ("bootstrap", 0):
+            check_positive_int(**{name: value})
+    for path in sources(args):  # before any weights are fetched
+        if not os.path.exists(path):
+            raise InputError(f"there is no {path}; expected a run, a snapshot, a folder or a file of videos")
+    out = args.out or default_name(args)
+    check_can_write(out)
     result, text = {"inception": inception, "frechet": frechet, "gam": play}[args.score](args)
-    out = args.out or os.path.join("results", "scores", default_name(args))
+    print(text)
     save_json(out, result)
-    print(f"{text}\n\n{out}")
+    print(f"\n{out}")
 
 
 def inception(args):
@@ -103,6 +120,7 @@ def inception(args):
     result = {
         "score": "inception",
         **measured,
+        "departures": departures(measured, classifier.description, source.description, args.window),
         **particulars(classifier, args, source=source.description),
     }
     return result, describe_inception(result)
@@ -122,7 +140,9 @@ def frechet(args):
 def play(args):
     a, b = (load_gan(run, args.gpu) for run in (args.run_a, args.run_b))
     data = args.data or a[0].config.data
-    measured = measure_gam(a, b, args.test_data or data, data, args.samples, args.seed, args.bootstrap)
+    test_data = args.test_data or data
+    measured = measure_gam(a, b, test_data, data, args.samples, args.seed, args.bootstrap)
+    tested_on = VideoDataset(test_data, a[0].video_shape[1]).describe()
     players = {
         name: {"path": path, "iteration": gan[0].iteration, "training": gan[0].config.description}
         for name, path, gan in (("a", args.run_a, a), ("b", args.run_b, b))
@@ -131,9 +151,9 @@ def play(args):
         "score": "gam",
         **measured,
         **players,
-        "test_data": args.test_data or data,
+        "test_data": test_data,
         "threshold_data": data,
-        "test_data_were_trained_on": args.test_data is None,
+        "trained_on_test_data": [name for name, gan in zip("ab", (a, b)) if gan[0].trained_on == tested_on],
         "made_by": provenance.describe(get_device(args.gpu)),
     }
     return result, describe_gam(result)
@@ -165,8 +185,11 @@ def describe_inception(result):
     many = f"{result['repeats']} x {result['samples']} samples"
     if result["splits"] > 1:
         many += f", {result['splits']} splits each"
+    comparable = "Comparable with the paper's scores, as far as the files tell."
+    if result["departures"]:
+        comparable = f"NOT COMPARABLE with the paper's scores: {'; '.join(result['departures'])}."
     return (
-        f"Inception score {result['inception_score']:.2f}{spread} ({many}).\n\n"
+        f"Inception score {result['inception_score']:.2f}{spread} ({many}).\n{comparable}\n\n"
         f"Samples: {describe_source(result['source'])}; {result['window']}; seed {result['seed']}.\n"
         f"{describe_classifier(result['classifier'])} Score: exp(mean KL(p(y|x) || p(y))), p(y|x) the "
         "softmax of fc8, in float64; mean ± standard deviation (divided by n) of the single scores "
@@ -187,14 +210,16 @@ def describe_frechet(result):
 def describe_gam(result):
     winner = {"A": result["a"]["path"], "B": result["b"]["path"], "tie": "neither"}[result["winner"]]
     decided = {True: "", False: " (not decided: the interval holds one)", None: ""}[result["decided"]]
-    fair = "" if result["fair"] else "; far from one, so the game is not fair"
+    fair = "; far from one, so the game is not fair"
+    if result["fair"]:
+        few = max(result["errors"]["test_a"], result["errors"]["test_b"]) <= FAIR_ERROR
+        fair = "; both err so rarely that this says little" if few else ""
     errors, thresholds, batch = result["errors"], result["thresholds"], result["batch_statistics"]
     lines = [
-        f"GAM score r_sample {result['r_sample']:.3f} {_interval(result['r_sample_interval'])}: "
-        f"{winner} wins{decided}.",
-        f"r_test {result['r_test']:.3f} {_interval(result['r_test_interval'])}{fair}.",
-        f"By batch statistics: r_sample {batch['r_sample']:.3f} {_interval(batch['r_sample_interval'])}, "
-        f"r_test {batch['r_test']:.3f}.",
+        f"GAM score r_sample {with_interval(result, 'r_sample')}: {winner} wins{decided}.",
+        f"r_test {with_interval(result, 'r_test')}{fair}.",
+        f"By batch statistics: r_sample {with_interval(batch, 'r_sample')}, "
+        f"r_test {with_interval(batch, 'r_test')}.",
         "",
     ]
     for name, other in ("a", "b"), ("b", "a"):
@@ -204,10 +229,13 @@ def describe_gam(result):
             f"{thresholds[i]:.4g}; wrong about {errors[f'test_{name}']:.1%} of the real videos and "
             f"{errors[f'sample_{other}']:.1%} of {other.upper()}'s samples."
         )
-    trained_on = ", which the models were trained on" if result["test_data_were_trained_on"] else ""
+    trained_on = " and ".join(name.upper() for name in result["trained_on_test_data"]) or "neither"
+    thresholds = result["threshold_data"]
+    if thresholds == result["test_data"]:
+        thresholds = "the other half of its clips"
     lines.append(
-        f"{result['samples']} samples of each, test data {result['test_data']}{trained_on}; thresholds by "
-        f"{result['threshold_data']}; seed {result['seed']}."
+        f"{result['samples']} samples of each, test data {result['test_data']}, which {trained_on} was "
+        f"trained on; thresholds by {thresholds}; seeds {result['seed']} for A, {result['seed_b']} for B."
     )
     return "\n".join([*lines, describe_making(result)])
 
@@ -218,6 +246,13 @@ def describe_source(source):
 
 
 def describe_classifier(classifier):
+    training = ""
+    if "training" in classifier:
+        how = classifier["training"]
+        training = (
+            f" Trained by train_classifier.py on {how['data']['source']}, {how['iteration']} iterations, "
+            f"accuracy {how['accuracy']:.1%} on {how['validation_clips']} clips set apart."
+        )
     files = "; ".join(
         f"{kind} {file['file']}, SHA-256 {file['sha256']}"
         for kind, file in classifier.items()
@@ -226,7 +261,7 @@ def describe_classifier(classifier):
     return (
         f"Classifier: C3D, {classifier['classes']} classes ({files}). Input: 128 x + 128, each frame to "
         f"{classifier['resized_to']}x{classifier['resized_to']} ({classifier['interpolation']}), RGB to BGR, "
-        f"less the mean, the middle {classifier['crop']}x{classifier['crop']} pixels."
+        f"less the mean, the middle {classifier['crop']}x{classifier['crop']} pixels.{training}"
     )
 
 
@@ -239,16 +274,27 @@ def describe_making(result):
     )
 
 
-def _interval(interval):
-    return "" if interval is None else f"[{interval[0]:.3f}, {interval[1]:.3f}]"
+def with_interval(result, key):
+    interval = result[f"{key}_interval"]
+    interval = "" if interval is None else f" [{', '.join(score_text(end, '.3f') for end in interval)}]"
+    return score_text(result[key], ".3f") + interval
+
+
+def sources(args):
+    names = {"inception": ["source"], "frechet": ["source", "reference"], "gam": ["run_a", "run_b"]}
+    return [getattr(args, name) for name in names[args.score]]
 
 
 def default_name(args):
-    paths = [args.run_a, args.run_b] if args.score == "gam" else [args.source]
-    if args.score == "frechet":
-        paths.append(args.reference)
-    names = [os.path.splitext(os.path.basename(os.path.abspath(path)))[0] for path in paths]
-    return "_".join([args.score, *names]) + ".json"
+    """Return the path of a file that is not there yet."""
+    names = [args.score]
+    for path in map(os.path.abspath, sources(args)):
+        if re.fullmatch(r"(generator|snapshot)_iter_\d+\.npz", os.path.basename(path)):
+            names.append(os.path.basename(os.path.dirname(path)))
+        names.append(os.path.splitext(os.path.basename(path))[0])
+    stem = os.path.join("results", "scores", "_".join(names))
+    numbers = itertools.chain([""], (f"_{i}" for i in itertools.count(2)))
+    return next(f"{stem}{i}.json" for i in numbers if not os.path.exists(f"{stem}{i}.json"))
 
 
 def parse_arguments(argv):
@@ -270,7 +316,8 @@ def parse_arguments(argv):
     gam.add_argument(
         "--test-data",
         metavar="FILE",
-        help="videos that neither was trained on (default: other clips of --data)",
+        help="videos that neither was trained on (default: half of the clips of --data, the other half being "
+        "for the thresholds)",
     )
     gam.add_argument(
         "--bootstrap",
@@ -290,8 +337,8 @@ def parse_arguments(argv):
         command.add_argument("--fps", type=parse_fps, help="resample video files to so many frames a second")
         command.add_argument(
             "--size", type=int, metavar="N", default=64,
-            help="resize video files and images to NxN first (the middle square); 0 leaves them as they are "
-            "(default %(default)s, what the published models make)",
+            help="resize video files and images (their middle square) and arrays to NxN first; 0 leaves them "
+            "as they are (default %(default)s, what the published models make)",
         )  # fmt: skip
         command.add_argument(
             "--range",
@@ -319,7 +366,7 @@ def parse_arguments(argv):
         command.add_argument(
             "--gpu", type=int, metavar="N", help="GPU to use, -1 for the CPU (default: 0 if there)"
         )
-        command.add_argument("--out", metavar="FILE", help="default: results/scores/SCORE_NAMES.json")
+        command.add_argument("--out", metavar="FILE", help="default: a new one in results/scores/")
     return parser.parse_args(argv)
 
 

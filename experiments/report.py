@@ -20,6 +20,7 @@ from PIL import Image
 from tgan_chainer import load_generator, save_videos
 from tgan_chainer.cli import ArgumentParser, run_command
 from tgan_chainer.errors import InputError
+from tgan_chainer.evaluations.gam import score_text as text
 from tgan_chainer.figures import draw_curves
 from tgan_chainer.files import load_json, save_text
 from tgan_chainer.snapshots import GENERATOR, find_snapshots
@@ -63,11 +64,11 @@ def main(argv=None):
 
 def write_report(folder, out, gpu=None):
     """Write the page and return its path; raise InputError if there is no table."""
-    tables = {number: load_table(os.path.join(folder, f"table{number}.json")) for number in (3, 4)}
+    tables = {number: load_table(number, folder) for number in (3, 4)}
     if not any(tables.values()):
         raise InputError(f"{folder} holds neither table3.json nor table4.json; make one by tables.py")
     body = "\n".join(
-        section(number, preset, content, gpu)
+        section(number, preset, content, folder, gpu)
         for number, presets in tables.items()
         for preset, content in presets.items()
     )
@@ -83,17 +84,27 @@ def write_report(folder, out, gpu=None):
     return out
 
 
-def load_table(path):
-    """Read the sections of a tableN.json, by their presets; none of what is missing, damaged or other."""
-    content = load_json(path)
-    return {
-        preset: section
-        for preset, section in (content if isinstance(content, dict) else {}).items()
-        if isinstance(section, dict) and section.get("format") == FORMAT
-    }
+def load_table(number, folder):
+    """Read the sections of a tableN.json, by their presets; none if there is no such file.
+
+    Raises:
+        InputError: It is damaged, or of another version.
+    """
+    path = os.path.join(folder, f"table{number}.json")
+    if not os.path.exists(path):
+        return {}
+    try:
+        content = load_json(path)
+        for section in content.values():
+            if section["format"] != FORMAT:
+                raise ValueError(f"format {section['format']}")
+            table(number, section), origin(section)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is damaged, or of another version; move it away ({error})") from error
+    return content
 
 
-def section(number, preset, content, gpu):
+def section(number, preset, content, folder, gpu):
     """Return the HTML of one table and of the runs in it."""
     header, rows = table(number, content)
     lines = [f"<h2>{escape(title(content, preset))}</h2>"]
@@ -102,12 +113,12 @@ def section(number, preset, content, gpu):
     lines.append("<div class='scroll'><table>")
     lines.append("<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in header) + "</tr>")
     lines += ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows]
-    lines += ["</table></div>", f"<p>{escape(origin(content))}</p>", "<div class='runs'>"]
+    lines += ["</table></div>", *(f"<p>{escape(line)}</p>" for line in origin(content))]
+    lines.append("<div class='runs'>")
     runs = {}
-    for name, row in content["rows"].items():
-        model_a, _, model_b = name.rpartition(" vs. ")
-        runs |= {row.get("folder_a"): model_a, row.get("folder"): model_b}
-    lines += [figure(folder, name, gpu) for folder, name in runs.items() if folder]
+    for row in content["rows"].values():
+        runs |= row.get("folders", {})
+    lines += [figure(os.path.join(folder, path), name, gpu) for name, path in runs.items()]
     return "\n".join([*lines, "</div>"])
 
 
@@ -127,16 +138,23 @@ def cells(number, name, row):
     if row["status"] != "done":
         return [*result, row["status"]]
     result.append(with_spread(row["ours"], row["spread"]) + (" (reduced)" if row["reduced"] else ""))
+    result[-1] += f" (as scored before; now {row['note']})" if "note" in row else ""
     result.append(text(row["difference"], "+.2f") if math.isfinite(float(row["difference"])) else "")
     if number == 3:
         game, errors = row["game"], row["game"]["errors"]
         r_test = f"{text(game['r_test'])} ({errors['test_a']:.1%} / {errors['test_b']:.1%})"
         result += [row["winner"], r_test + ("" if row["fair"] else ", not fair")]
         result.append(text(game["batch_statistics"]["r_sample"]))
-    if "iterations" in row:
-        result += [f"{row['iterations']:,}", str(row["training_seed"]), duration(row["wall_time"])]
-        result += [row["hardware"] or "unknown", row["commit"] or "unknown"]
+    for values in zip(*map(training_cells, row["runs"])):
+        result.append(" / ".join(dict.fromkeys(values)))
     return result
+
+
+def training_cells(run):
+    return [
+        *(f"{run['iterations']:,}", str(run["seed"]), duration(run["wall_time"])),
+        *(run["hardware"] or "unknown", run["commit"] or "unknown"),
+    ]
 
 
 def title(content, preset):
@@ -150,16 +168,17 @@ def shortcomings(content):
 
 
 def origin(content):
-    made_by = content["made_by"]
-    return (
-        f"Data: {content['data']}. Written {made_by['date']} on {made_by['hardware']}, "
-        f"commit {made_by['commit'] or 'unknown'}."
-    )
-
-
-def text(value, form=".2f"):
-    value = float(value)  # JSON has infinity and NaN as texts only
-    return "undefined (0/0)" if math.isnan(value) else format(value, form)
+    """Return lines that say on what data, when and by what rows were scored; one line if all agree."""
+    found = {}
+    for name, row in content["rows"].items():
+        if "scored" in row:
+            how = row["scored"]
+            text = f"data: {how['data']}. Scored on {how['hardware']}, commit {how['commit'] or 'unknown'}, "
+            found.setdefault(f"{text}{how['date'].split()[0]}.", []).append(name)
+    if len(found) == 1:
+        (line,) = found
+        return [line[0].upper() + line[1:]]
+    return [f"{', '.join(names)}: {line}" for line, names in found.items()]
 
 
 def with_spread(value, spread):
@@ -176,10 +195,13 @@ def duration(seconds):
 
 
 def figure(folder, name, gpu):
-    """Return the HTML of a run's samples and loss curves; an empty string if it is no longer there."""
+    """Return the HTML of a run's samples and loss curves, or of why there are none."""
     if not find_snapshots(folder, GENERATOR):
-        return ""
-    generator = load_generator(folder, gpu)
+        return f"<figure><figcaption>{escape(name)}</figcaption>{escape(folder)} is not there.</figure>"
+    try:
+        generator = load_generator(folder, gpu)
+    except InputError as error:
+        return f"<figure><figcaption>{escape(name)}</figcaption>{escape(error)}</figure>"
     with tempfile.TemporaryDirectory() as temporary:
         path = os.path.join(temporary, "samples.gif")
         save_videos(path, list(generator.sample(N_SAMPLES, seed=0)))

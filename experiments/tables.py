@@ -7,8 +7,8 @@
 
 Each row is trained if its snapshot is missing or has too few iterations, going on from the newest one, then
 scored; what is there already is kept. So the same command goes on after Ctrl-C, and several days of training
-may run unattended: a row that fails is marked, and the next one begins. Rows of another command's runs count
-as long as they lie in the same folders.
+may run unattended: a row that fails is marked, and the next one begins. Runs that train.py made by itself
+count if they lie in the same folders and have the same data.
 
   preset  networks           iterations  runs in         scores
   paper   the paper's        100,000     results/        GAM of 10,000 samples; inception score of 10,000
@@ -21,8 +21,9 @@ as long as they lie in the same folders.
 --classifier (and --mean) choose another classifier, see evaluate.py inception --help.
 
 results/tableN.md and .json have a section for each preset that was run: the paper's value, ours, the
-difference, iterations, seed, wall time, hardware and commit. Whatever falls short of the paper is marked as
-REDUCED, with the reasons. results/report.html shows the same with loss curves and moving samples.
+difference, iterations, seed, wall time, hardware and commit (of Table 3's rows: TGAN's / the other's, where
+they differ). Whatever falls short of the paper is marked as REDUCED, with the reasons. results/report.html
+shows the same with loss curves and moving samples.
 """
 
 import dataclasses
@@ -30,6 +31,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import report
 import yaml
@@ -39,18 +41,19 @@ from tgan_chainer.cli import ArgumentParser, run_command
 from tgan_chainer.config import Config
 from tgan_chainer.datasets import VideoDataset
 from tgan_chainer.devices import get_device
-from tgan_chainer.errors import InputError
-from tgan_chainer.evaluations import load_classifier, measure_gam, measure_inception, open_source
+from tgan_chainer.errors import InputError, NonFiniteError
+from tgan_chainer.evaluations import (
+    departures,
+    load_classifier,
+    measure_gam,
+    measure_inception,
+    open_source,
+)
 from tgan_chainer.evaluations.measures import N_REPEATS, N_SAMPLES
-from tgan_chainer.evaluations.video_classifier import WEIGHTS
 from tgan_chainer.evaluations.video_source import DatasetSource
 from tgan_chainer.files import save_json, save_text
 from tgan_chainer.snapshots import RESUMABLE, find_snapshots, load_gan, read_snapshot
 
-# Settings that change no number, or mean nothing to a model.
-NOT_OF_THE_PAPER = "seed", "log_interval", "pytorch_kernels"
-UNUSED = {"tgan": ("video_width", "mask_penalty"), "3d": ("temporal_width", "image_width", "k1", "use_z0")}
-UNUSED |= {"conditional_tgan": UNUSED["tgan"], "video_gan": UNUSED["3d"]}
 # How the source of the paper's data begins, by the name of the file in configs/.
 DATA = {"moving_mnist.h5": "Moving MNIST as published", "ucf101.h5": "UCF-101 (all)"}
 
@@ -145,11 +148,10 @@ def main(argv=None):
     args.device = get_device(args.gpu)
     args.data = args.data or default_data(args, preset)
     # Missing or damaged data are met now, not after hours of training.
-    args.source = VideoDataset(args.data).source
-    described = f"{args.data} ({args.source})"
-    if args.test_data:
-        described += f", test data {args.test_data} ({VideoDataset(args.test_data).source})"
-    table = Table(args, described)
+    args.described, args.test_described = (
+        path and VideoDataset(path).describe() for path in (args.data, args.test_data)
+    )
+    table = Table(args)
     status = 0
     try:
         score = Games(args, preset) if args.table == 3 else Inception(args, preset)
@@ -157,9 +159,9 @@ def main(argv=None):
             print(f"\n[{i + 1}/{len(rows)}] {row.name}", flush=True)
             try:
                 table.add(row, score(row, table.known(row)))
-            except InputError as error:
+            except (InputError, NonFiniteError, OSError, MemoryError) as error:
                 print(f"failed: {error}", file=sys.stderr)
-                table.add(row, {"status": f"failed: {error}"})
+                table.add(row, {"status": f"failed: {' '.join(str(error).split())}"})
                 status = 1
     except (Interrupted, KeyboardInterrupt):
         print("interrupted; what is done is kept, and the same command goes on from there", file=sys.stderr)
@@ -175,24 +177,29 @@ class Games:
 
     def __init__(self, args, preset):
         self.args, self.preset = args, preset
-        self.a = None
 
     def __call__(self, row, known):
         args = self.args
         folder_a, folder_b = (trained(name, args, self.preset) for name in (PLAYER_A, row.config))
         if folder_a is None or folder_b is None:
             return {"status": "not run"}
+        runs = [describe_run(folder) for folder in (folder_a, folder_b)]
         settings = {
             "samples": self.preset.gam,
             "seed": args.seed,
-            "data": args.data,
-            "test_data": args.test_data or args.data,
-            "players": [describe_run(folder) for folder in (folder_a, folder_b)],
+            "data": args.described,
+            "test_data": args.test_described,
+            "players": runs,
         }
         if known.get("settings") == settings and not args.rescore:
             return known
         a, b = (load_gan(folder, args.gpu) for folder in (folder_a, folder_b))
-        game = measure_gam(a, b, settings["test_data"], args.data, self.preset.gam, args.seed)
+        game = measure_gam(a, b, args.test_data or args.data, args.data, self.preset.gam, args.seed)
+        reduced = reasons(folder_a, PLAYER_A) + reasons(folder_b, row.config)
+        if runs[0]["iterations"] != runs[1]["iterations"]:
+            reduced.append("models of different iterations")
+        if self.preset.gam < N_SAMPLES:
+            reduced.append(f"{self.preset.gam:,} samples")
         return {
             "status": "done",
             "ours": game["r_sample"],
@@ -200,19 +207,11 @@ class Games:
             "winner": {"A": "TGAN", "B": row.name.split(" vs. ")[1], "tie": "neither"}[game["winner"]],
             "fair": game["fair"],
             "game": game,
-            "folder": folder_b,
-            "folder_a": folder_a,
+            "folders": dict(zip(row.name.split(" vs. "), map(relative, (folder_a, folder_b)))),
             "settings": settings,
-            "reduced": [
-                # What goes for both is said once.
-                *dict.fromkeys(
-                    reasons(folder_b, row.config)
-                    + reasons(folder_a, PLAYER_A)
-                    + other_data(args.source, "moving_mnist.h5")
-                ),
-                *([] if self.preset.gam >= N_SAMPLES else [f"{self.preset.gam:,} samples"]),
-            ],
-            **settings["players"][1],
+            "reduced": list(dict.fromkeys(reduced)),  # what goes for both is said once
+            "runs": runs,
+            "scored": scored(args),
         }
 
 
@@ -221,15 +220,20 @@ class Inception:
 
     def __init__(self, args, preset):
         self.args, self.preset = args, preset
-        path = args.classifier
+        path, own = args.classifier, os.path.join(preset.folder, "classifier.npz")
         if path is None and preset.classifier:
-            path = os.path.join(preset.folder, "classifier.npz")
+            path = own
             if not os.path.exists(path):
                 print("\ntraining a small classifier, since there is no --classifier", flush=True)
                 iterations, batch_size = preset.classifier
-                command = [args.data, "--out", path, "--iterations", iterations, "--batch-size", batch_size]
+                # Under another name until it is trained to its end.
+                command = [args.data, "--out", path + ".part", "--force"]
+                command += ["--iterations", iterations, "--batch-size", batch_size]
                 call("train_classifier.py", *command, *gpu_option(args))
+                os.replace(path + ".part", path)
         self.classifier = load_classifier(path, args.mean, args.gpu)
+        if path == own and self.classifier.description["training"]["data"] != args.described:
+            raise InputError(f"{path} was trained on other data than {args.data}: move it and the runs away")
 
     def __call__(self, row, known):
         args, (n_samples, n_repeats) = self.args, self.preset.inception
@@ -243,7 +247,7 @@ class Inception:
             "samples": n_samples,
             "repeats": n_repeats,
             "seed": args.seed,
-            "data": args.data,
+            "data": args.described,
             "classifier": self.classifier.description,
             **run,
         }
@@ -254,23 +258,19 @@ class Inception:
         else:
             source = open_source(folder, self.classifier.n_frames, gpu=args.gpu)
         score = measure_inception(source, self.classifier, n_samples, n_repeats, seed=args.seed)
-        reduced = other_data(args.source, "ucf101.h5") if folder is None else reasons(folder, row.config)
-        weights = self.classifier.description["weights"]["file"]
-        if weights != WEIGHTS:
-            reduced.append(
-                f"classifier {weights}, not the published one: no score to compare with the paper's"
-            )
-        if (n_samples, n_repeats) != (N_SAMPLES, N_REPEATS):
-            reduced.append(f"{n_repeats} x {n_samples:,} samples")
+        reduced = departures(score, self.classifier.description, source.description)
+        if folder is not None:
+            reduced += reasons(folder, row.config)
         return {
             "status": "done",
             "ours": score["inception_score"],
             "spread": score["standard_deviation"],
             "score": score,
-            "folder": folder,
+            "folders": {} if folder is None else {row.name: relative(folder)},
             "settings": settings,
-            "reduced": reduced,
-            **run,
+            "reduced": list(dict.fromkeys(reduced)),
+            "runs": [run] if run else [],
+            "scored": scored(args),
         }
 
 
@@ -286,10 +286,16 @@ def trained(name, args, preset):
         settings["iterations"] = args.iterations
     target = settings.get("iterations", config.iterations)
     found = find_snapshots(folder, RESUMABLE)
+    if found:
+        data = read_snapshot(found[-1])[0]["data"]
+        if data != args.described:
+            raise InputError(f"{folder} was trained on other data than {args.data}: {data['source']}")
     if found and iteration_of(found[-1]) >= target:
         return folder
     if args.no_train:
         return folder if found else None
+    if not found and os.path.exists(os.path.join(folder, "log")):  # killed before its first snapshot
+        os.rename(folder, f"{folder}.incomplete-{time.strftime('%Y%m%d-%H%M%S')}")
     if found:
         command = ["--out", folder, "--resume", "--iterations", target]
     else:
@@ -333,6 +339,21 @@ def iteration_of(path):
     return int(path.rpartition("_")[2].partition(".")[0])
 
 
+def relative(folder):
+    """Return a path as the report, which lies in results/, is to find it."""
+    return os.path.relpath(folder, "results")
+
+
+def scored(args):
+    """Return on what data, when and by what a row is scored."""
+    source = args.described["source"]
+    if args.table == 3:
+        other = args.test_described and args.test_described["source"]
+        source += f"; test data: {other}" if other else "; test data: clips that the models were trained on"
+    made_by = provenance.describe(args.device)
+    return {"data": source, **{key: made_by[key] for key in ("date", "commit", "hardware")}}
+
+
 def describe_run(folder):
     """Return what a table says of a run: iterations, seed, wall time, hardware and commit of its training."""
     path = find_snapshots(folder, RESUMABLE)[-1]
@@ -344,7 +365,7 @@ def describe_run(folder):
 
     return {
         "iterations": metadata["iteration"],
-        "training_seed": metadata["config"].seed,
+        "seed": metadata["config"].seed,
         "wall_time": float(arrays["_snapshot_elapsed_time"]),
         "hardware": all_of("hardware"),
         "commit": all_of("commit"),
@@ -358,40 +379,35 @@ def reasons(folder, name):
     found = []
     if metadata["iteration"] < paper.iterations:
         found.append(f"{metadata['iteration']:,} of {paper.iterations:,} iterations")
-    for key, value in vars(paper).items():
-        settled = value is None or key in (*Config.RESUMABLE, *NOT_OF_THE_PAPER, *UNUSED[paper.model])
-        if not settled and getattr(ours, key) != value:
-            found.append(f"{key} {getattr(ours, key)} instead of {value}")
-    return [*found, *other_data(metadata["data"]["source"], paper.data)]
-
-
-def other_data(source, papers):
-    """Return in what a data set is not the paper's: nothing, or one reason."""
-    name = DATA[os.path.basename(papers)]
-    return [] if source.startswith(name) else [f"data: {source}, not {name}"]
+    found += ours.differences(paper)
+    source, papers = metadata["data"]["source"], DATA[os.path.basename(paper.data)]
+    if not source.startswith(papers):
+        found.append(f"data: {source}, not {papers}")
+    return found
 
 
 class Table:
     """The table as JSON and Markdown; of each preset there is a section."""
 
-    def __init__(self, args, data):
+    def __init__(self, args):
         self.number, self.preset = args.table, args.preset
         self.path = os.path.join("results", f"table{args.table}")
-        self.content = report.load_table(self.path + ".json")
+        self.content = report.load_table(args.table, "results")
         section = self.content.get(self.preset, {}).get("rows", {})
         rows = {row.name: section.get(row.name, {"status": "not run"}) for row in TABLES[self.number]}
         self.content[self.preset] = {
             "format": report.FORMAT,
             "title": TITLES[self.number],
             "rows": rows,
-            "data": data,
-            "made_by": provenance.describe(args.device),
         }
 
     def known(self, row):
         return self.content[self.preset]["rows"][row.name]
 
     def add(self, row, result):
+        known = self.known(row)
+        if known["status"] == "done" and result["status"] != "done":  # it could not be done again
+            result = {**known, "note": result["status"]}
         paper = {"paper": row.paper, "paper_spread": row.paper_spread, "config": row.config}
         if "ours" in result:
             result = {**result, "difference": float(result["ours"]) - row.paper}  # JSON has NaN as a text
@@ -418,7 +434,7 @@ def format_section(number, preset, content):
         lines += [f"**{report.REDUCED}** {note}", ""]
     for row in header, ["---"] * len(header), *rows:
         lines.append("| " + " | ".join(cell.replace("|", "/") for cell in row) + " |")
-    return "\n".join([*lines, "", report.origin(content), ""])
+    return "\n".join([*lines, *(part for line in report.origin(content) for part in ("", line)), ""])
 
 
 def choose_rows(args):
@@ -472,7 +488,9 @@ def parse_arguments(argv):
     parser.add_argument("--iterations", type=int, metavar="N", help="of each row (default: the preset's)")
     parser.add_argument("--no-train", action="store_true", help="score what is there")
     parser.add_argument("--rescore", action="store_true", help="score again what has been scored")
-    parser.add_argument("--seed", type=int, metavar="N", default=0, help="of training and scores (default 0)")
+    parser.add_argument(
+        "--seed", type=int, metavar="N", default=0, help="of what is trained and scored now (default 0)"
+    )
     parser.add_argument(
         "--gpu", type=int, metavar="N", help="GPU to use, -1 for the CPU (default: 0 if there)"
     )

@@ -28,7 +28,7 @@ from tgan_chainer.datasets import RandomWindows, VideoDataset
 from tgan_chainer.devices import get_device
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.evaluations import load_classifier
-from tgan_chainer.files import TEMPORARY_PREFIX
+from tgan_chainer.files import TEMPORARY_PREFIX, locked
 from tgan_chainer.losses import LOSSES
 from tgan_chainer.models import build_discriminator, build_generator
 from tgan_chainer.optimizers import build_optimizer
@@ -107,9 +107,9 @@ def main(argv=None):
                 f"{resume_from} has {updater.iteration} iterations; ask for more by --iterations"
             )
         print(f"resumed from {resume_from}", flush=True)
-    config.save(os.path.join(out, "config.yaml"))
-    provenance.record(out, device, from_iteration=updater.iteration)
-    with stop, np.errstate(all="ignore"):  # what overflows is reported by iteration and name
+    with locked(out), stop, np.errstate(all="ignore"):  # what overflows is reported by iteration and name
+        config.save(os.path.join(out, "config.yaml"))
+        provenance.record(out, device, from_iteration=updater.iteration)
         try:
             trainer.run(show_loop_exception_msg=False)
         except NonFiniteError as error:
@@ -154,7 +154,10 @@ def choose_run(args):
         if os.path.exists(os.path.join(out, "log")) or snapshots.find_snapshots(out):
             going_on = "add --resume to go on with it" if snapshots.find_snapshots(out) else "remove it"
             raise InputError(f"{out} already holds a run: {going_on}, or choose another --out")
-        config = Config.load(config_path).replace(**given)
+        loaded = Config.load(config_path)
+        config = loaded.replace(**given)
+        if loaded.description == config.description != "" and (changes := config.differences(loaded)):
+            config = config.replace(description=f"{config.description}; CHANGED: {', '.join(changes)}")
         return config.replace(data=os.path.abspath(config.data)), out, None
 
     if args.resume is True or os.path.isdir(args.resume):

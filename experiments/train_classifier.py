@@ -14,7 +14,10 @@ Presets: small has an eighth of C3D's channels and sees 56×56 pixels of 64×64,
 sizes. Both have batch normalization, without which they do not learn from scratch; with --init the network is
 C3D as published, or what the file holds. Each clip gives a random window, and a random corner of its frames
 is cut off. Clips set apart (--validation) tell how good the classifier is; the file has the weights that did
-best there. Ctrl-C stops after the iteration, and the file stays; --init FILE goes on with it.
+best there. Ctrl-C stops after the iteration, and the file stays; --init FILE trains it further, as a new run.
+
+Clips set apart at random flatter the classifier where several show one scene, as those of a group in UCF-101:
+there, make data sets of the official splits and give the test one with --validation-data.
 """
 
 import os
@@ -28,6 +31,7 @@ from tgan_chainer.datasets import RandomWindows, VideoDataset
 from tgan_chainer.devices import get_device
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.evaluations import VideoClassifier, load_classifier, save_classifier
+from tgan_chainer.files import check_can_write
 from tgan_chainer.links import C3D
 from tgan_chainer.snapshots import seed_everything
 from tgan_chainer.triggers import IterationsOrSignal
@@ -75,8 +79,8 @@ def main(argv=None):
     )
     stop = IterationsOrSignal(args.iterations)
     trainer = chainer.training.Trainer(updater, stop, os.path.dirname(args.out) or ".")
-    log = chainer.training.extensions.LogReport(trigger=stop.every(args.log_interval), filename=None)
-    keep_best = KeepBest(args, classifier, validation, device)
+    log = chainer.training.extensions.LogReport(trigger=stop.every(args.log_interval), log_name=None)
+    keep_best = KeepBest(args, classifier, validation, everything.describe(), device)
     trainer.extend(keep_best, trigger=stop.every(args.validation_interval))
     trainer.extend(log)
     trainer.extend(extensions.Console(log, args.iterations))
@@ -92,8 +96,9 @@ class KeepBest(chainer.training.Extension):
 
     priority = chainer.training.PRIORITY_WRITER
 
-    def __init__(self, args, classifier, validation, device):
-        self.args, self.classifier, self.validation, self.device = args, classifier, validation, device
+    def __init__(self, args, classifier, validation, data, device):
+        self.args, self.classifier, self.validation = args, classifier, validation
+        self.data, self.device = data, device
         self.best = -1.0
 
     def __call__(self, trainer):
@@ -111,13 +116,15 @@ class KeepBest(chainer.training.Extension):
             save_classifier(
                 self.args.out,
                 self.classifier,
-                accuracy=accuracy,
-                validation_clips=self.validation.n_clips,
-                iteration=trainer.updater.iteration,
-                seed=self.args.seed,
-                init=self.args.init,
-                data=self.validation.source,
-                made_by=provenance.describe(self.device),
+                {
+                    "accuracy": accuracy,
+                    "validation_clips": self.validation.n_clips,
+                    "iteration": trainer.updater.iteration,
+                    "seed": self.args.seed,
+                    "init": self.args.init,
+                    "data": self.data,
+                    "made_by": provenance.describe(self.device),
+                },
             )
 
     def _to_cpu(self, parameter):
@@ -182,6 +189,7 @@ def check_arguments(args):
         args.out = os.path.join("results", f"classifier_{name}.npz")
     if os.path.exists(args.out) and not args.force:
         raise InputError(f"{args.out} exists already; name another file by --out, or replace it by --force")
+    check_can_write(args.out)
 
 
 def parse_arguments(argv):

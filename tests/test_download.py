@@ -194,15 +194,20 @@ def test_a_file_that_changed_since_is_refused_and_stays(server, tmp_path, change
     assert server.requests == ["/file"]
 
 
-def test_a_file_that_was_removed_is_fetched_again_and_recorded_anew(server, tmp_path):
+def test_a_file_that_was_removed_is_fetched_again_if_it_is_still_the_same(server, tmp_path):
     path, record = tmp_path / "file", tmp_path / "file.json"
     fetch_once(server, path)
+    before = record.read_text()
     path.unlink()
-    record.write_text('{"size": 1, "sha256": "of what it was before"}')
     fetch_once(server, path)
     assert server.requests == ["/file"] * 2
-    assert path.read_bytes() == CONTENT
-    assert json.loads(record.read_text())["sha256"] == SHA256
+    assert path.read_bytes() == CONTENT and record.read_text() == before
+
+    path.unlink()
+    record.write_text(json.dumps({"size": len(CONTENT), "sha256": "0" * 64}))
+    with pytest.raises(InputError, match=f"sha256 is {SHA256}; expected 000.*{record}") as caught:
+        fetch_once(server, path)
+    assert "\n" not in str(caught.value) and not path.exists()
 
 
 def test_an_error_page_is_not_kept(server, tmp_path):

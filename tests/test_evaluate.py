@@ -95,16 +95,19 @@ def test_a_run_an_array_and_a_folder_of_its_samples_have_one_score(runs, classif
     scores = []
     for source in runs / "wgan", samples, folder:
         out = tmp_path / "score.json"
+        options = [] if source == runs / "wgan" else ["--range", "signed", "--size", 0]
         result = call(
             "evaluate.py", "inception", source, "--classifier", classifier, "--samples", 12, "--repeats", 1,
-            "--range", "signed", "--gpu", -1, "--out", out,
+            *options, "--gpu", -1, "--out", out,
         )  # fmt: skip
         assert result.returncode == 0, result.stderr
         scores.append(json.loads(out.read_text())["inception_score"])
     np.testing.assert_allclose(scores, scores[0], rtol=1e-5)
 
 
-def test_the_frechet_distance_to_itself_is_zero_and_to_other_videos_is_not(data, runs, classifier, tmp_path):
+def test_the_frechet_distance_to_itself_is_that_of_few_samples_and_to_others_is_more(
+    data, runs, classifier, tmp_path
+):
     distances = []
     for source in data, runs / "wgan":
         out = tmp_path / "score.json"
@@ -114,7 +117,7 @@ def test_the_frechet_distance_to_itself_is_zero_and_to_other_videos_is_not(data,
         )  # fmt: skip
         assert result.returncode == 0 and "biased upwards" in result.stdout, result.stderr
         distances.append(json.loads(out.read_text())["frechet_distance"])
-    assert distances[0] == pytest.approx(0, abs=1e-3) and distances[1] > 0.1
+    assert 0 < distances[0] < distances[1] / 5
 
 
 def test_gam_is_won_by_one_or_the_other_and_says_by_what(data, runs, tmp_path):
@@ -130,7 +133,7 @@ def test_gam_is_won_by_one_or_the_other_and_says_by_what(data, runs, tmp_path):
     one, other = results
     assert one["thresholds"][1] == 0 and other["thresholds"][0] == 0  # the normal GAN's
     assert isinstance(one["r_sample"], float | str) and one["a"]["iteration"] == 2
-    assert not one["test_data_were_trained_on"]
+    assert one["trained_on_test_data"] == ["a", "b"] and "which A and B was trained on" in result.stdout
     assert one["batch_statistics"]["errors"].keys() == one["errors"].keys()
 
 
@@ -220,7 +223,11 @@ def test_the_published_weights_are_scored_as_published(data, tmp_path, monkeypat
         (["inception", "DATA", "--seed", "-1"], ["seed must be"]),
         (["inception", "FOLDER"], ["no run and no videos"]),
         (["inception", "ARRAY", "--samples", "9"], ["holds 3 videos"]),
-        (["inception", "NAN"], ["holds NaN"]),
+        (["inception", "NAN"], ["NaN"]),
+        (["inception", "ARRAY", "--fps", "5"], ["fps is for folders"]),
+        (["inception", "RUN", "--range", "unit"], ["value_range is for arrays"]),
+        (["inception", "DATA", "--classifier", "c3d.caffemodel"], ["Caffe's own files"]),
+        (["gam", "RUN", "RUN", "--bootstrap", "-5"], ["bootstrap must be"]),
         (["inception", "SHORT"], ["15 frames; at least 16"]),
         (["inception", "DATA", "--classifier", "DATA"], ["damaged or not a classifier"]),
         (["inception", "DATA", "--mean", "DATA"], ["has its own mean"]),

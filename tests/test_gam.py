@@ -259,12 +259,19 @@ def test_replicates_choose_their_thresholds_anew():
 
 def test_replicates_without_any_error_are_left_out_and_infinite_ones_are_not():
     never = gam(*two(0, 0, 0, 0), thresholds=(0, 0), n_bootstrap=20)
-    assert never["r_sample_interval"] is None and never["decided"] is None
+    assert never["r_sample_interval"] is None and never["decided"] is False
     always = gam(*two(0, 0, 10, 0), thresholds=(0, 0), n_bootstrap=20)
     assert always["r_sample_interval"] == (INF, INF) and always["decided"] is True
     # One of ten samples fools D_A: it is missing from a replicate with the probability 0.9^10 = 0.35.
     rarely = gam(*two(5, 5, 10, 1), thresholds=(0, 0), n_bootstrap=400)
     assert rarely["r_sample_interval"][1] == INF and rarely["r_sample_interval"][0] < 10
+
+
+def test_one_sample_that_fools_decides_nothing():
+    # Of its replicates 36 % are 0/0 and all others infinite.
+    found = gam(*two(0, 0, 1, 0), thresholds=(0, 0), n_bootstrap=400)
+    assert found["r_sample"] == INF and found["r_sample_interval"] == (INF, INF)
+    assert found["decided"] is False
 
 
 def test_what_may_be_chance_is_not_decided():

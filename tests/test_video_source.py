@@ -2,6 +2,7 @@
 
 import fractions
 import io
+import tracemalloc
 import zipfile
 
 import imageio.v3 as iio
@@ -14,10 +15,15 @@ from tgan_chainer.config import Config
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.download import sha256_of
 from tgan_chainer.errors import InputError
-from tgan_chainer.evaluations import open_source
+from tgan_chainer.evaluations import video_source
 from tgan_chainer.snapshots import save_generator
 
 SIZE = 16
+
+
+def open_source(path, *arguments, size=None, **options):
+    """As of the package, but that nothing is resized unless it is asked for."""
+    return video_source.open_source(path, *arguments, size=size, **options)
 
 
 def numbered(n=5, n_frames=20, size=SIZE, channels=3):
@@ -102,7 +108,8 @@ def test_arrays_of_every_form_hold_the_same_videos(tmp_path, form, suffix):
     assert sorted(order) == [0, 1, 2]
     np.testing.assert_allclose(np.stack(found), expected[order], rtol=0, atol=1e-3 if "16" in form else 1e-7)
     assert source.description["kind"] == "array" and source.description["videos"] == 3
-    assert source.description["dtype"] == str(array.dtype)
+    kind = str(array.dtype) if array.dtype == np.uint8 else f"{array.dtype}, signed"
+    assert source.description["values"] == kind and source.description["frames"] == f"{SIZE}×{SIZE}"
 
 
 def test_minus_one_is_black_and_127_of_128_is_white(tmp_path):
@@ -213,6 +220,7 @@ def test_a_data_set_gives_each_clip_once_before_any_comes_again(tmp_path):
         "path": str(tmp_path / "five.h5"),
         "source": "numbers",
         "clips": 5,
+        "frames": "16×16",
     }
 
 
@@ -353,6 +361,51 @@ def test_video_files_can_be_resampled_and_arrays_cannot(tmp_path):
     refused(lambda: draw_all(tmp_path / "arrays", fps=fractions.Fraction(10)), "clip.npy", "leave out --fps")
 
 
+def test_arrays_are_resized_as_images_are(tmp_path):
+    video = random_bytes(3, 16, 32, 32)
+    np.save(tmp_path / "videos.npy", video[None])
+    (tmp_path / "arrays").mkdir()
+    np.save(tmp_path / "arrays" / "clip.npy", to_floats(video))
+    save_frames(tmp_path / "images" / "clip", as_frames(video), "{:02}.png")
+    (expected,) = draw_all(tmp_path / "images", size=20)
+    assert_video(expected, size=20)
+    for name in "videos.npy", "arrays":
+        (found,) = draw_all(tmp_path / name, size=20)
+        assert_video(found, size=20)
+        # Of images Pillow rounds to whole levels and cuts off, after each axis.
+        assert abs(found - expected).mean() < 1 / 128 and abs(found - expected).max() < 10 / 128
+    assert open_source(tmp_path / "videos.npy", size=20).description["frames"] == "20×20"
+
+
+def test_a_long_video_costs_little_more_than_its_window(tmp_path):
+    np.save(tmp_path / "long.npy", np.zeros((3, 20_000, 32, 32), np.uint8))  # 61 MB, as float32 246 MB
+    tracemalloc.start()
+    try:
+        draw_all(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 30e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_thumbnails_beside_videos_are_not_taken_for_a_video(tmp_path):
+    np.save(tmp_path / "clip.npy", numbered(1)[0])
+    save_frames(tmp_path, as_frames(numbered(1)[0]), "{}.png")
+    refused(lambda: open_source(tmp_path), "holds images (1.png) and videos (clip.npy)")
+
+
+def test_a_folder_reached_by_several_links_counts_once(tmp_path):
+    np.save(tmp_path / "clip.npy", numbered(1)[0])
+    (tmp_path / "self").symlink_to(tmp_path)
+    assert open_source(tmp_path).n == 1
+
+
+def test_images_of_16_bits_are_refused(tmp_path):
+    frame = np.full((SIZE, SIZE), 3000, np.uint16)
+    for i in range(16):
+        PIL.Image.fromarray(frame).save(tmp_path / f"{i}.png")
+    refused(lambda: draw_all(tmp_path), "png has more than 8 bits a channel")
+
+
 # Generators
 
 
@@ -375,17 +428,27 @@ def test_a_run_or_a_snapshot_is_a_source_of_its_generators_samples(run, name):
     folder, generator = run
     source = open_source(str(folder / name))
     assert source.n is None
-    for repeat in 0, 1:
-        found = np.stack(list(source.draw(3, seed=4, repeat=repeat)))
-        expected = np.stack(list(generator.sample(3, seed=4 + repeat)))
-        np.testing.assert_array_equal(found, expected)
+    found = np.stack(list(source.draw(3, seed=4)))
+    np.testing.assert_array_equal(found, np.stack(list(generator.sample(3, seed=4))))
     assert source.description == {
         "kind": "generator",
         "path": str(folder / "generator_iter_12.npz"),
         "sha256": sha256_of(folder / "generator_iter_12.npz"),
         "iteration": 12,
         "training": "tiny",
+        "trained on": "data/moving_mnist.h5",
+        "frames": "16×16",
     }
+
+
+@pytest.mark.parametrize("kind", ["generator", "data set"])
+def test_no_seed_shares_samples_with_a_repeat_of_another(run, tmp_path, kind):
+    path = run[0]
+    if kind == "data set":
+        path = data_set(400, SIZE, SIZE, 1)(tmp_path)
+    source = open_source(path)
+    drawn = [next(source.draw(1, seed, repeat)).tobytes() for seed in range(4) for repeat in range(4)]
+    assert len(set(drawn)) == 16
 
 
 def test_an_older_snapshot_can_be_named(run):
@@ -407,6 +470,17 @@ def test_windows_of_samples(run, window, start):
         assert len({s[0] for s in starts}) > 2
     else:
         assert starts == [[start]] * 5
+
+
+@pytest.mark.parametrize("option", [{"fps": fractions.Fraction(5)}, {"value_range": "unit"}])
+def test_options_that_would_do_nothing_are_refused(run, tmp_path, option):
+    (name,) = option
+    refused(lambda: open_source(str(run[0]), **option), f"{name} is for", run[0])
+    path = data_set(20, SIZE, SIZE, 1)(tmp_path)
+    refused(lambda: open_source(path, **option), f"{name} is for", path)
+    if name == "fps":
+        np.save(tmp_path / "v.npy", numbered(1))
+        refused(lambda: open_source(tmp_path / "v.npy", **option), "fps is for folders with video files")
 
 
 def test_a_generator_of_shorter_videos_is_refused(run):
@@ -517,8 +591,8 @@ REFUSED = {
     "floats from 0": (save_array(in_0_to_1()), "no value is below zero; expected floats in [-1, 1]"),
     "floats to 255": (save_array(in_0_to_1() * 255 - 1), "expected floats in [-1, 1], or uint8"),
     "floats to -3": (save_array(in_0_to_1() * -3), "expected floats in [-1, 1], or uint8"),
-    "NaN": (save_array(spoiled(np.nan)), "holds NaN or infinite values"),
-    "infinity": (save_array(spoiled(np.inf)), "holds NaN or infinite values"),
+    "NaN": (save_array(spoiled(np.nan)), "video 0: NaN or infinite values"),
+    "infinity": (save_array(spoiled(np.inf)), "video 0: NaN or infinite values"),
     "one video": (save_array(SQUARE[0]), "(3, 16, 8, 8); expected videos (N, C, T, H, W)"),
     "no video": (save_array(SQUARE[:0]), "(0, 3, 16, 8, 8); expected videos"),
     "no pixels": (save_array(np.zeros((2, 3, 16, 0, 0))), "(3, 16, 0, 0)"),
@@ -550,7 +624,7 @@ REFUSED = {
     "several videos": (in_folder(save_array(SQUARE)), "expected one video, (C, T, H, W) or (T, H, W, C)"),
     "non-square array": (in_folder(save_array(SQUARE[0, ..., :7])), "they must be square"),
     "array from 0": (in_folder(save_array(in_0_to_1()[0])), "no value is below zero"),
-    "array with NaN": (in_folder(save_array(spoiled(np.nan)[0])), "v.npy holds NaN"),
+    "array with NaN": (in_folder(save_array(spoiled(np.nan)[0])), "v.npy: NaN or infinite"),
     "truncated array": (in_folder(save_bytes(npy(SQUARE[0])[:-9], "v.npy")), "v.npy is truncated, damaged"),
     "short folder": (images(as_frames(SQUARE[0])[:9]), "clip: 9 frames; at least 16 are needed"),
     "damaged image": (images(as_frames(SQUARE[0]), b"words"), "frame_5.png is no image"),
@@ -586,7 +660,7 @@ def test_a_video_that_is_not_the_first_is_named_in_its_error(tmp_path):
     videos = to_floats(numbered(3))
     videos[1, 0, 0, 0, 0] = np.nan
     np.save(tmp_path / "v.npy", videos)
-    refused(lambda: draw_all(tmp_path / "v.npy", n=3), "v.npy, video 1 holds NaN")
+    refused(lambda: draw_all(tmp_path / "v.npy", n=3), "v.npy, video 1: NaN or infinite")
 
 
 def test_a_bright_video_among_others_is_no_sign_of_floats_from_0_to_1(tmp_path):

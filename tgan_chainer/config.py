@@ -96,6 +96,16 @@ class Config:
         *("score_interval", "score_samples", "classifier", "opponent"),
     )
 
+    NUMBERLESS = "seed", "log_interval", "pytorch_kernels"
+    UNUSED = types.MappingProxyType(
+        {
+            "tgan": ("video_width", "mask_penalty"),
+            "conditional_tgan": ("video_width", "mask_penalty"),
+            "3d": ("k1", "temporal_width", "image_width", "use_z0", "mask_penalty"),
+            "video_gan": ("k1", "temporal_width", "image_width", "use_z0"),
+        }
+    )
+
     def __post_init__(self):
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
@@ -140,6 +150,18 @@ class Config:
         """Write all settings to a YAML file that :meth:`load` reads."""
         with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
             yaml.safe_dump(dataclasses.asdict(self), file, sort_keys=False, allow_unicode=True)
+
+    def differences(self, other):
+        """Return in what the numbers of a run depend on other settings than ``other``'s, as a list of text.
+
+        Iterations, seed and settings that its model does not use are left out, and what the data determine.
+        """
+        left_out = (*self.RESUMABLE, *self.NUMBERLESS, *self.UNUSED[other.model])
+        return [
+            f"{key} {getattr(self, key)} instead of {value}"
+            for key, value in vars(other).items()
+            if key not in left_out and value not in (None, getattr(self, key))
+        ]
 
     def replace(self, **changes):
         """Return a copy with some settings changed."""

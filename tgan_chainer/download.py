@@ -47,7 +47,7 @@ def download_once(url, path, option, is_right):
     """Fetch ``url`` to ``path`` unless it is there, for files whose publisher states no hash.
 
     The first time, size, SHA-256 and date are recorded in ``PATH.json``; from then on the file has to have
-    these. Arguments and errors are those of :func:`download`.
+    these, also when it is fetched again. Arguments and errors are those of :func:`download`.
 
     Args:
         is_right (callable): Takes a path; says whether what came looks like the file, rather than the page of
@@ -58,13 +58,18 @@ def download_once(url, path, option, is_right):
     """
     record = f"{path}.json"
     known, was_there = {}, os.path.exists(path)
-    if was_there and os.path.exists(record):
+    if os.path.exists(record):
         try:
             entries = load_json(record)
             known = {"size": int(entries["size"]), "sha256": str(entries["sha256"])}
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{record} is damaged; remove it and {path}, to fetch that again") from error
-    download(url, path, **known, option=option)
+    try:
+        download(url, path, **known, option=option)
+    except InputError as error:
+        if known and not was_there:
+            raise InputError(f"{error} ({record} says what it was before)") from error
+        raise
     if not known:
         if not is_right(path):
             if was_there:

@@ -1,9 +1,14 @@
 """Writing files so that a reader only ever sees the old content or the new one, whole."""
 
 import contextlib
+import errno
+import fcntl
 import json
 import math
 import os
+import tempfile
+
+from tgan_chainer.errors import InputError
 
 TEMPORARY_PREFIX = ".incomplete-"
 
@@ -41,6 +46,41 @@ def atomic_path(path):
         with contextlib.suppress(FileNotFoundError):
             os.remove(temporary)
         raise
+
+
+def check_can_write(path):
+    """Raise OSError if a file cannot be created or replaced: before the work, rather than after it."""
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    folder = os.path.dirname(os.path.abspath(path))
+    os.makedirs(folder, exist_ok=True)
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        error.filename = path
+        raise
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """Hold a lock on a folder, made if it is missing, until the block or the process ends, however it does.
+
+    Raises:
+        InputError: Another process holds it.
+    """
+    os.makedirs(folder, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            os.close(descriptor)
+            raise InputError(f"another process is writing to {folder}; wait for it, or end it") from error
+        # A file system without locks: then there is none.
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def save_text(path, text):

@@ -92,8 +92,8 @@ def for_each(function, items, in_threads=True):
             concurrent.futures.wait(futures)
 
 
-def in_order(function, items, workers):
-    """Yield ``function(item)`` for each item, computed on threads of its own, at most two a thread ahead.
+def in_order(function, items, workers, ahead=None):
+    """Yield ``function(item)`` for each item, computed ahead on threads of its own.
 
     Meanwhile whoever asks for the results can do something else.
 
@@ -101,13 +101,14 @@ def in_order(function, items, workers):
         function (callable): May use :func:`for_each`.
         items (iterable): Taken one by one, in the caller's thread.
         workers (int): Number of threads.
+        ahead (int): Results to compute before they are asked for; by default two a thread.
     """
-    pending = collections.deque()
+    ahead, pending = ahead or 2 * workers, collections.deque()
     pool = concurrent.futures.ThreadPoolExecutor(workers, "in_order")
     try:
         for item in items:
             pending.append(pool.submit(function, item))
-            if len(pending) > 2 * workers:
+            if len(pending) > ahead:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()

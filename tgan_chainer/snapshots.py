@@ -132,7 +132,8 @@ def load_gan(source, gpu=-1):
         gpu (int): As for :func:`load_generator`.
 
     Returns:
-        tuple: The generator, as :func:`load_generator` returns it, and the discriminator.
+        tuple: The generator, as :func:`load_generator` returns it, with the attribute ``trained_on`` (what
+        :meth:`VideoDataset.describe` said of the data) added; and the discriminator.
 
     Raises:
         InputError: There is no such file, or it is damaged or of another kind.
@@ -150,7 +151,9 @@ def load_gan(source, gpu=-1):
     discriminator = build_discriminator(metadata["config"])
     _load(path, arrays, _DISCRIMINATOR_PATH, discriminator)
     discriminator.to_device(device)
-    return _rebuild_generator(path, metadata, arrays, device), discriminator
+    generator = _rebuild_generator(path, metadata, arrays, device)
+    generator.trained_on = metadata["data"]
+    return generator, discriminator
 
 
 def _rebuild_generator(path, metadata, arrays, device):
@@ -239,8 +242,7 @@ def _numpy_state():
 
 
 def _describe_data(trainer):
-    dataset = trainer.updater.get_iterator("main").dataset
-    return {"source": dataset.source, "n_windows": len(dataset)}
+    return trainer.updater.get_iterator("main").dataset.describe()
 
 
 def _seed_cupy(device, seed, iteration):

@@ -102,6 +102,10 @@ class VideoDataset(chainer.dataset.DatasetMixin):
     def __len__(self):
         return int(self.first_window[-1])
 
+    def describe(self):
+        """Return what tells this data set from others, for snapshots and results: a dict."""
+        return {"source": self.source, "n_windows": len(self)}
+
     def __getstate__(self):
         return {**self.__dict__, "_opened": None}
 

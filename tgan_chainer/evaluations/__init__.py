@@ -1,3 +1,4 @@
+from tgan_chainer.evaluations.departures import departures
 from tgan_chainer.evaluations.frechet_distance import Moments, frechet_distance
 from tgan_chainer.evaluations.gam import Scores, best_threshold, gam
 from tgan_chainer.evaluations.inception_score import inception_score
@@ -10,6 +11,7 @@ __all__ = [
     "Scores",
     "VideoClassifier",
     "best_threshold",
+    "departures",
     "frechet_distance",
     "gam",
     "inception_score",

@@ -41,7 +41,8 @@ def gam(a, b, thresholds=(None, None), n_bootstrap=1000, seed=0):
     is NaN, anything else over 0 is infinite.
 
     The intervals hold the middle 95 % of bootstrap replicates: all sets of scores are drawn anew with
-    replacement, and thresholds chosen anew. Replicates with 0/0 are left out.
+    replacement, and thresholds chosen anew. Replicates with 0/0 are left out of the intervals, not of what
+    decides.
 
     Args:
         a, b (Scores): Of D_A and D_B.
@@ -54,7 +55,7 @@ def gam(a, b, thresholds=(None, None), n_bootstrap=1000, seed=0):
     Returns:
         dict: ``r_test``, ``r_sample`` (float), ``r_test_interval``, ``r_sample_interval`` (tuples of two
         floats, or None), ``winner`` ("A", "B", or "tie" where r_sample is one or 0/0), ``decided`` (whether
-        the interval of r_sample leaves out one; None without an interval), ``fair`` (whether r_test lies in
+        95 % of replicates agree on it; None without a bootstrap), ``fair`` (whether r_test lies in
         ``FAIR``, or both errors on test data are at most ``FAIR_ERROR``), ``thresholds`` (of D_A and D_B) and
         ``errors`` (the four shares, by ``test_a``, ``test_b``, ``sample_a`` = ε(D_B(G_A(z))), ``sample_b``).
 
@@ -75,16 +76,17 @@ def gam(a, b, thresholds=(None, None), n_bootstrap=1000, seed=0):
     errors = _errors(a, b, chosen)
     r_test, r_sample = _ratios(errors)
 
-    intervals = None, None
+    intervals, decided = (None, None), None
     if n_bootstrap:
         rng = np.random.RandomState(seed)
         replicates = []
         for _ in range(n_bootstrap):
             drawn = _draw(a, b, rng)
-            replicates.append(_ratios(_errors(*drawn, _thresholds(*drawn, thresholds))))
-        intervals = tuple(map(_interval, np.transpose(replicates)))
+            replicates.append(_errors(*drawn, _thresholds(*drawn, thresholds)))
+        intervals = tuple(map(_interval, np.transpose([_ratios(errors) for errors in replicates])))
+        low, high = _interval(np.array([sample_a - sample_b for *_, sample_a, sample_b in replicates]))
+        decided = not low <= 0 <= high
     winner = "A" if r_sample > 1 else "B" if r_sample < 1 else "tie"
-    decided = intervals[1] and not intervals[1][0] <= 1 <= intervals[1][1]
     return {
         "r_test": r_test,
         "r_sample": r_sample,
@@ -121,6 +123,12 @@ def best_threshold(real, fake):
     if i == 0:
         return -np.inf
     return np.inf if i == len(scores) else float(scores[i - 1] + (scores[i] - scores[i - 1]) / 2)
+
+
+def score_text(value, form=".2f"):
+    """Format a score, or what became of it in a JSON file; NaN as what it means."""
+    value = float(value)
+    return "undefined (0/0)" if np.isnan(value) else format(value, form)
 
 
 def _check(name, scores):

@@ -74,6 +74,9 @@ def measure_inception(source, classifier, n_samples=None, n_repeats=None, splits
 def measure_frechet(source, reference, classifier, n_samples=None, seed=0, batch_size=None):
     """Measure the Fréchet distance of the features of two sources of videos, with a progress bar.
 
+    The reference's videos are drawn by other random numbers than the source's, where it has enough of them: a
+    data set against itself gives the distance that the number of samples alone makes.
+
     Args:
         source, reference (VideoSource): Of the videos; of equally many from each.
         classifier (VideoClassifier): Its features are the output of fc6, after ReLU.
@@ -95,8 +98,10 @@ def measure_frechet(source, reference, classifier, n_samples=None, seed=0, batch
         _check_enough(one, n_samples)
     start, moments = time.monotonic(), (Moments(), Moments())
     with _progress(2 * n_samples) as bar:
-        for one, sums in zip((source, reference), moments):
-            for _, features in classifier.predict(one.draw(n_samples, seed), batch_size, features=True):
+        enough = reference.n is None or reference.n >= 2 * n_samples
+        for one, sums, repeat in (source, moments[0], 0), (reference, moments[1], int(enough)):
+            videos = one.draw(n_samples, seed, repeat)
+            for _, features in classifier.predict(videos, batch_size, features=True):
                 sums.add(features)
                 bar.update(len(features))
     seconds = time.monotonic() - start
@@ -134,32 +139,24 @@ def measure_gam(
     Args:
         a, b (tuple): Generator and discriminator each, as of :func:`tgan_chainer.snapshots.load_gan`.
         test_data (str): A video file, of what neither was trained on if there is such.
-        real_data (str): The video file for the thresholds; None takes ``test_data``, other clips of it where
-            it has enough.
+        real_data (str): The video file for the thresholds. None, or the same file, takes half of its clips
+            for them, and the other half for the test.
         n_samples (int): Videos from each generator, from the test data, and for the thresholds.
-        seed (int): Of latent variables, choice of videos and bootstrap.
+        seed (int): Of A's latent variables (B's is the next one), choice of videos and bootstrap.
         n_bootstrap (int): As for :func:`~tgan_chainer.evaluations.gam.gam`.
         progress (bool): Whether to show a progress bar.
 
     Returns:
         dict: As of :func:`~tgan_chainer.evaluations.gam.gam`, and ``batch_statistics`` (a dict of the same
-        kind), ``samples``, ``seed``, ``seconds``.
+        kind), ``samples``, ``seed``, ``seed_b``, ``seconds``.
 
     Raises:
         InputError: The networks do not fit each other or the data, or are conditional.
     """
     check_positive_int(n_samples=n_samples)
-    shape = a[0].video_shape
-    for generator, discriminator in a, b:
-        if generator.n_classes or discriminator.n_classes:
-            raise InputError(
-                "GAM is for unconditional models: one's discriminator scores the other's samples"
-            )
-        if generator.video_shape != shape:
-            raise InputError(
-                f"A makes videos {shape} and B {generator.video_shape} (C, T, H, W); they must be the same"
-            )
-    test, real = _real_videos(test_data, real_data or test_data, shape, n_samples)
+    check_players(a[0], b[0])
+    test, real = _real_videos(test_data, real_data or test_data, a[0].video_shape, seed)
+    seed_b = (seed + 1) % 2**32
     start = time.monotonic()
     thresholds = tuple(None if generator.config.loss == "wgan" else 0.0 for generator, _ in (a, b))
     critics = [a[1], b[1], _as_in_training(a[1]), _as_in_training(b[1])]
@@ -167,10 +164,10 @@ def measure_gam(
         of_test, of_real, of_a, of_b = (
             _score(critics, videos, n_samples, bar)
             for videos in (
-                test(seed),
-                real(seed),
+                test.draw(n_samples, seed),
+                real.draw(n_samples, seed),
                 a[0].sample(n_samples, seed),
-                b[0].sample(n_samples, (seed + 1) % 2**32),
+                b[0].sample(n_samples, seed_b),
             )
         )
     running, batch = (
@@ -183,30 +180,37 @@ def measure_gam(
         )
         for i in (0, 2)
     )
-    measured = {"samples": n_samples, "seed": seed, "seconds": time.monotonic() - start}
+    measured = {"samples": n_samples, "seed": seed, "seed_b": seed_b, "seconds": time.monotonic() - start}
     return {**running, "batch_statistics": batch, **measured}
 
 
-def _real_videos(test_data, real_data, shape, n_samples):
-    """Return two functions that draw test videos, and others for the thresholds, given a seed."""
-    sources = {path: DatasetSource(path, shape[1], "random") for path in {test_data, real_data}}
-    for path, source in sources.items():
+def check_players(a, b):
+    """Raise InputError unless two generators' GANs can play against each other."""
+    if a.n_classes or b.n_classes:
+        raise InputError("GAM is for unconditional models: one's discriminator scores the other's samples")
+    if a.video_shape != b.video_shape:
+        raise InputError(
+            f"A makes videos {a.video_shape} and B {b.video_shape} (C, T, H, W); they must be the same"
+        )
+
+
+def _real_videos(test_data, real_data, shape, seed):
+    """Return the sources of test videos and of those for the thresholds."""
+    sources = [DatasetSource(path, shape[1], "random") for path in (test_data, real_data)]
+    for source in sources:
         data = source.dataset
-        if (data.channels, data.n_frames, data.height, data.width) != shape:
-            found = data.channels, data.n_frames, data.height, data.width
-            raise InputError(f"{path} has videos {found}; the models make {shape} (C, T, H, W)")
-
-    def test(seed):
-        return sources[test_data].draw(n_samples, seed)
-
-    def real(seed):
-        if real_data != test_data:
-            return sources[real_data].draw(n_samples, seed)
-        # The second half of one order, where each clip comes once before any comes again.
-        videos = sources[test_data].draw(2 * n_samples, seed)
-        return (video for i, video in enumerate(videos) if i >= n_samples)
-
-    return test, real
+        found = data.channels, data.n_frames, data.height, data.width
+        if found != shape:
+            raise InputError(f"{data.path} has videos {found}; the models make {shape} (C, T, H, W)")
+    data = sources[0].dataset
+    if data.path == sources[1].dataset.path:
+        n_clips = data.n_clips + data.n_short
+        order = np.random.RandomState([seed, 3]).permutation(n_clips)
+        if data.n_clips < 2:
+            raise InputError(f"{data.path} has one clip; a test and its thresholds need different ones")
+        halves = order[: n_clips // 2], order[n_clips // 2 :]
+        sources = [DatasetSource(data.path, shape[1], "random", clips=half) for half in halves]
+    return sources
 
 
 def _as_in_training(discriminator):

@@ -43,7 +43,9 @@ class VideoClassifier(chainer.Chain):
         label_names (list of str or None): Names of the classes.
 
     Attributes:
-        description (dict): What a result should say about it: names and SHA-256 of the files.
+        description (dict): What a result should say about it: ``weights`` and ``mean``, names and SHA-256 of
+            the files; ``published``, whether they have the published form; ``training``, what
+            train_classifier.py wrote down about its own.
     """
 
     def __init__(self, c3d, mean, size=128, scale=1.0, label_names=None):
@@ -155,6 +157,10 @@ def load_classifier(path=None, mean=None, gpu=-1, cache=None):
         InputError: A file cannot be fetched, is damaged, or does not hold what it should.
     """
     device = get_device(gpu)
+    for name in path, mean:
+        if name is not None and str(name).endswith((".caffemodel", ".binaryproto")):
+            # Chainer's parser of these knows no 3D convolutions, and today's protobuf refuses to load it.
+            raise InputError(f"{name}: Caffe's own files cannot be read; expected {WEIGHTS} and {MEAN}")
     cache = cache or cache_folder()
     if path is None:
         path = download_once(
@@ -168,18 +174,20 @@ def load_classifier(path=None, mean=None, gpu=-1, cache=None):
     else:
         classifier = VideoClassifier(_published_c3d(path, arrays), _published_mean(mean, cache))
         classifier.description["mean"] = _describe_file(mean or os.path.join(cache, MEAN))
+        # Another training's weights in the same form cannot be told from the published ones but by the hash.
+        classifier.description["published"] = classifier.n_classes == 101
     classifier.description["weights"] = _describe_file(path)
     classifier.to_device(device)
     return classifier
 
 
-def save_classifier(path, classifier, **more):
+def save_classifier(path, classifier, training=None):
     """Write a classifier, its mean and its sizes to an npz file that :func:`load_classifier` reads.
 
     Args:
         path (str): The file to create or replace.
         classifier (VideoClassifier): What to write.
-        **more: Further entries of the metadata; JSON's own types.
+        training (dict): How it was trained, in JSON's own types; a part of its description when it is loaded.
     """
     c3d = classifier.c3d
     metadata = {
@@ -197,7 +205,7 @@ def save_classifier(path, classifier, **more):
         "size": classifier.size,
         "scale": classifier.scale,
         "label_names": classifier.label_names,
-        **more,
+        **({} if training is None else {"training": training}),
     }
     serializer = DictionarySerializer()
     serializer.save(classifier)
@@ -257,6 +265,8 @@ def _from_metadata(path, arrays):
             c3d, arrays["mean"], metadata["size"], metadata["scale"], metadata["label_names"]
         )
         NpzDeserializer(arrays).load(classifier)
+        if "training" in metadata:
+            classifier.description["training"] = dict(metadata["training"])
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise

@@ -1,7 +1,9 @@
 import numpy as np
 
 from tgan_chainer import snapshots
+from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations import inception_score, measure_gam
+from tgan_chainer.evaluations.measures import check_players
 
 import chainer
 from chainer.training import extension
@@ -16,18 +18,26 @@ class InceptionScore(extension.Extension):
     Args:
         generator (Generator): The network.
         classifier (VideoClassifier): On the same device.
-        n_samples (int): Samples each time.
+        n_samples (int): Samples each time. Of longer videos than the classifier takes the first frames count.
         seed (int): Of the latent variables.
+
+    Raises:
+        InputError: The generator's videos are too short for the classifier.
     """
 
     priority = extension.PRIORITY_WRITER
 
     def __init__(self, generator, classifier, n_samples=1000, seed=0):
+        if generator.video_shape[1] < classifier.n_frames:
+            raise InputError(
+                f"the classifier takes {classifier.n_frames} frames; n_frames is {generator.video_shape[1]}"
+            )
         self._generator, self._classifier = generator, classifier
         self._n_samples, self._seed = n_samples, seed
 
     def __call__(self, trainer):
         videos = self._generator.sample(self._n_samples, self._seed)
+        videos = (video[:, : self._classifier.n_frames] for video in videos)
         probabilities = np.concatenate([p for p, _ in self._classifier.predict(videos)])
         chainer.report({"score/inception": inception_score(probabilities)[0]})
 
@@ -54,9 +64,11 @@ class GAM(extension.Extension):
         self._n_samples, self._seed = n_samples, seed
         self._loaded = None
 
-    def initialize(self, trainer):
-        if self._opponent != "self":  # a wrong one is met now, not after hours
+    def initialize(self, trainer):  # a wrong opponent is met now, not after hours
+        generator = trainer.updater.generator
+        if self._opponent != "self":
             self._loaded = self._load(trainer, self._opponent)
+        check_players(generator, self._loaded[0] if self._loaded else generator)
 
     def __call__(self, trainer):
         opponent = self._loaded

@@ -19,6 +19,7 @@ import numpy as np
 
 from tgan_chainer.functions import aten
 from tgan_chainer.functions.minimal_filtering import MinimalFiltering
+from tgan_chainer.functions.three_tap_filtering import ThreeTapFiltering
 from tgan_chainer.parallel import chunks, for_each, scratch
 
 import chainer
@@ -276,17 +277,25 @@ class _Grid:
         return backend.get_array_module(W).pad(W, [(0, 0), (0, 0), *missing], "constant")
 
     def minimal_filtering(self, x, W_shape):
-        """Return :class:`MinimalFiltering` for these shapes if it pays, else None."""
+        """Return Winograd's algorithm for these shapes if it pays, else None."""
         # Its additions pay from so many channels on, its larger kernel from so many columns. (Measured on
-        # the layers of Table 1 and Fig. 1 at the paper's and narrower widths.)
+        # the layers of Table 1, Fig. 1 and C3D at the paper's and narrower widths.)
+        if not isinstance(x, np.ndarray) or min(W_shape[:2]) < _MIN_CHANNELS:
+            return None
+        columns = math.prod(self.small) * len(x)
         if (
-            isinstance(x, np.ndarray)
-            and all(t == 2 for t in self.taps)
+            all(t == 2 for t in self.taps)
             and all(o % 2 == 0 for o in self.small)
-            and min(W_shape[:2]) >= _MIN_CHANNELS
-            and math.prod(self.small) * len(x) >= 256 << len(self.small)
+            and columns >= 256 << len(self.small)
         ):
             return MinimalFiltering(self.kernel, self.stride, self.pad, self.large, self.small)
+        if (
+            all(k == 3 and s == 1 for k, s in zip(self.kernel, self.stride))
+            and columns >= 512
+            and self.is_large(x, W_shape)
+        ):
+            return ThreeTapFiltering(self.pad, self.large, self.small)
+        return None
 
 
 def _convolve(x, W, b, grid):

@@ -8,7 +8,8 @@ instead of four (Winograd 1980; Lavin and Gray 2016, F(2, 2)):
 Nested over the axes, and with a matrix product over the channels in place of each scalar one, that is
 3/4, 9/16 or 27/64 of the multiplications of a convolution over one, two or three axes. A kernel of 3 or 4
 with stride 2, as in all of the paper's networks, has two taps for each phase of its input (see
-:mod:`tgan_chainer.functions.convolution_nd`); the phases are further channels. As all coefficients are ±1,
+:mod:`tgan_chainer.functions.convolution_nd`); the phases are further channels. (Kernels of 3 with stride 1 go
+by :mod:`tgan_chainer.functions.three_tap_filtering`.) As all coefficients are ±1,
 rounding errors grow little: over three axes to about four times those of the direct sum.
 
 The sum is trilinear in input, kernel and gradient of the output, so that the same three transforms and their

@@ -10,7 +10,7 @@ from commands import assert_one_line_error, call
 from scipy.special import rel_entr
 
 from tgan_chainer.datasets import write_videos
-from tgan_chainer.evaluations import VideoClassifier, load_classifier, video_classifier
+from tgan_chainer.evaluations import VideoClassifier, load_classifier, save_classifier, video_classifier
 from tgan_chainer.links import C3D
 
 TINY = (
@@ -40,6 +40,7 @@ def classifier(data, tmp_path_factory):
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert "30 clips to train on, 10 to validate, 2 classes" in result.stdout
+    assert os.listdir(os.path.dirname(path)) == ["classifier.npz"]  # no log, which might replace a run's
     return path
 
 
@@ -148,6 +149,31 @@ def test_a_model_against_itself_is_a_tie_but_for_chance(runs, tmp_path):
         written["thresholds"][1], abs=0.5
     )
     assert written["decided"] is not True
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (["--opponent", "OTHER"], ["A makes videos (1, 16, 32, 32) and B (3, 16, 32, 32)"]),
+        (["--opponent", "self", "--model", "conditional_tgan"], ["unconditional models"]),
+        (["--classifier", "LONG"], ["the classifier takes 32 frames; n_frames is 16"]),
+    ],
+)
+def test_scores_that_cannot_be_taken_are_met_before_training(options, words, data, tmp_path):
+    other = str(tmp_path / "rgb.h5")
+    with write_videos(other, "zeros") as writer:
+        writer.append(np.zeros((16, 32, 32, 3), np.uint8))
+    arguments = ["--data", other, "--out", tmp_path / "other", "--iterations", 1]
+    assert call("train.py", *TINY, *arguments).returncode == 0
+    long = VideoClassifier(C3D(2, width=2, n_units=4, size=32, n_frames=32), np.zeros((3, 1, 1, 1)), size=32)
+    save_classifier(str(tmp_path / "long.npz"), long)
+    places = {"OTHER": tmp_path / "other", "LONG": tmp_path / "long.npz"}
+    options = [places.get(option, option) for option in options]
+    result = call(
+        "train.py", *TINY, "--data", data, "--out", tmp_path / "run", "--iterations", 4,
+        "--score-interval", 4, *options,
+    )  # fmt: skip
+    assert_one_line_error(result, *words)
 
 
 def test_scores_during_training_are_in_the_log(data, runs, classifier, tmp_path):
@@ -287,6 +313,32 @@ def test_a_classifier_that_is_there_is_not_replaced(data, classifier):
     before = os.stat(classifier).st_mtime_ns
     assert_one_line_error(call("train_classifier.py", data, "--out", classifier), "exists already")
     assert os.stat(classifier).st_mtime_ns == before
+
+
+def test_a_classifier_says_how_it_was_trained(data, classifier, tmp_path):
+    training = load_classifier(classifier).description["training"]
+    assert training["data"] == {"source": "noise", "n_windows": 200} and 0.5 <= training["accuracy"] <= 1
+    arguments = ["--classifier", classifier, "--samples", 4, "--gpu", -1, "--out", tmp_path / "s.json"]
+    result = call("evaluate.py", "inception", data, *arguments)
+    assert "Trained by train_classifier.py on noise" in result.stdout
+    assert "NOT COMPARABLE with the paper's scores: 4 samples instead of 10,000" in result.stdout
+    departures = json.loads((tmp_path / "s.json").read_text())["departures"]
+    assert "data: noise, not all of UCF-101" in departures
+
+
+def test_an_output_that_cannot_be_written_is_met_before_scoring(data, tmp_path):
+    # There is no such classifier either, but that would have been met later.
+    result = call("evaluate.py", "inception", data, "--classifier", "none.npz", "--out", tmp_path)
+    assert_one_line_error(result, str(tmp_path))
+
+
+def test_no_score_replaces_another_one(data, classifier, tmp_path, monkeypatch):
+    arguments = ["--classifier", classifier, "--samples", 4, "--gpu", -1]
+    monkeypatch.chdir(tmp_path)
+    for i in range(2):
+        result = call("evaluate.py", "inception", data, *arguments, "--seed", i)
+        assert result.returncode == 0, result.stderr
+    assert sorted(os.listdir("results/scores")) == ["inception_videos.json", "inception_videos_2.json"]
 
 
 def test_a_classifier_is_a_video_classifier_with_its_own_mean(classifier):

@@ -121,6 +121,13 @@ def test_a_row_says_how_it_was_trained(done):
             assert run["commit"] == json.load(file)[0]["commit"]
 
 
+def test_a_run_with_changed_settings_does_not_call_itself_the_papers(done):
+    path = done / "results" / "smoke" / "tgan_moving_mnist" / "config.yaml"
+    description = Config.load(path).description
+    changes = "; CHANGED: temporal_width 16 instead of 512, image_width 8 instead of 256,"
+    assert "the paper's configuration" + changes in description and "video_width" not in description
+
+
 def test_the_scores_are_those_of_evaluate(done, options, tmp_path, monkeypatch):
     monkeypatch.chdir(done)
     out, data = tmp_path / "score.json", options[3]

@@ -1,0 +1,37 @@
+"""What is not comparable with the paper's Table 4 is told to be so."""
+
+import pytest
+
+from tgan_chainer.evaluations import departures
+
+MEASURED = {"samples": 10_000, "repeats": 4, "splits": 1}
+CLASSIFIER = {"weights": {"file": "conv3d_deepnetA_ucf.npz", "sha256": "..."}, "published": True}
+GENERATOR = {"kind": "generator", "iteration": 100_000, "frames": "64×64"}
+FOLDER = {"kind": "folder", "frames": "64×64, the middle square", "frame rate": "as they are"}
+UCF101 = {"kind": "data set", "source": "UCF-101 (all), frames resized to 85x64", "frames": "64×64"}
+ARRAY = {"kind": "array", "frames": "64×64"}
+
+
+@pytest.mark.parametrize("source", [GENERATOR, FOLDER, UCF101, ARRAY])
+def test_what_was_done_as_in_the_paper_departs_in_nothing(source):
+    assert departures(MEASURED, CLASSIFIER, source) == []
+
+
+@pytest.mark.parametrize(
+    ("measured", "classifier", "source", "window", "departure"),
+    [
+        ({"samples": 2500}, {}, GENERATOR, "random", "2,500 samples instead of 10,000"),
+        ({"repeats": 1}, {}, GENERATOR, "random", "1 repeats instead of 4"),
+        ({"splits": 10}, {}, GENERATOR, "random", "10 splits instead of 1"),
+        ({}, {"published": False}, ARRAY, "random", "classifier conv3d_deepnetA_ucf.npz, not the published"),
+        ({}, {}, ARRAY, "middle", "the middle frames"),
+        ({}, {}, {**GENERATOR, "iteration": 99_999}, "random", "iteration 99,999 instead of 100,000"),
+        ({}, {}, {**ARRAY, "frames": "128×128"}, "random", "frames 128×128 instead of 64×64"),
+        ({}, {}, {**FOLDER, "frames": "as they are"}, "random", "frames as they are instead of 64×64"),
+        ({}, {}, {**FOLDER, "frame rate": "8 a second"}, "random", "resampled to 8 a second"),
+        ({}, {}, {**UCF101, "source": "UCF-101 (test1), frames"}, "random", "data: UCF-101 (test1)"),
+    ],
+)
+def test_each_departure_is_named(measured, classifier, source, window, departure):
+    (found,) = departures({**MEASURED, **measured}, {**CLASSIFIER, **classifier}, source, window)
+    assert found.startswith(departure)

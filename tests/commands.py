@@ -1,4 +1,4 @@
-"""Running the commands of experiments/ from tests."""
+"""What tests of commands, and of errors, share."""
 
 import contextlib
 import io
@@ -8,7 +8,11 @@ import subprocess
 import sys
 from unittest import mock
 
+import numpy as np
 import pytest
+
+from tgan_chainer.datasets import write_videos
+from tgan_chainer.errors import InputError
 
 EXPERIMENTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "experiments")
 
@@ -25,6 +29,24 @@ def call(name, *arguments):
     ):
         runpy.run_path(path, run_name="__main__")
     return subprocess.CompletedProcess(argv, caught.value.code or 0, output.getvalue(), errors.getvalue())
+
+
+def write_dark_and_bright(path, source):
+    """Make a data set of 40 grey clips of two classes that anyone can tell."""
+    random_state = np.random.RandomState(0)
+    with write_videos(path, source, ["dark", "bright"], chunk_frames=20) as writer:
+        for i in range(40):
+            noise = random_state.randint(0, 60, (20, 32, 32, 1)) + 190 * (i % 2)
+            writer.append(noise.astype(np.uint8), labels=i % 2)
+
+
+def refused(function, *words):
+    """Assert that a function raises an InputError of one line with these words."""
+    with pytest.raises(InputError) as caught:
+        function()
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert str(word) in str(caught.value)
 
 
 def assert_one_line_error(result, *words):

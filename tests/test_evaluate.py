@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 import pytest
-from commands import assert_one_line_error, call
+from commands import assert_one_line_error, call, write_dark_and_bright
 from scipy.special import rel_entr
 
 from tgan_chainer.datasets import write_videos
@@ -23,11 +23,7 @@ TINY = (
 def data(tmp_path_factory):
     """Two classes that anyone can tell: dark clips and bright ones."""
     path = str(tmp_path_factory.mktemp("data") / "videos.h5")
-    random_state = np.random.RandomState(0)
-    with write_videos(path, "noise", ["dark", "bright"], chunk_frames=20) as writer:
-        for i in range(40):
-            noise = random_state.randint(0, 60, (20, 32, 32, 1)) + 190 * (i % 2)
-            writer.append(noise.astype(np.uint8), labels=i % 2)
+    write_dark_and_bright(path, "noise")
     return path
 
 

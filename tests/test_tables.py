@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 import pytest
-from commands import EXPERIMENTS, assert_one_line_error, call
+from commands import EXPERIMENTS, assert_one_line_error, call, write_dark_and_bright
 from PIL import Image
 
 from tgan_chainer.config import Config
@@ -62,11 +62,7 @@ def markdown_rows(folder, number):
 def options(tmp_path_factory):
     """Grey clips of two classes, and what makes training on them a matter of seconds."""
     path = str(tmp_path_factory.mktemp("data") / "videos.h5")
-    random_state = np.random.RandomState(0)
-    with write_videos(path, "noise of <two> kinds", ["dark", "bright"], chunk_frames=20) as writer:
-        for i in range(40):
-            noise = random_state.randint(0, 60, (20, 32, 32, 1)) + 190 * (i % 2)
-            writer.append(noise.astype(np.uint8), labels=i % 2)
+    write_dark_and_bright(path, "noise of <two> kinds")
     return ["--preset", "smoke", "--data", path, "--gpu", -1, "--iterations", 2]
 
 

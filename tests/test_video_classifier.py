@@ -9,6 +9,7 @@ import urllib.request
 import numpy as np
 import pytest
 import scipy.special
+from commands import refused
 
 from tgan_chainer.download import sha256_of
 from tgan_chainer.errors import InputError
@@ -56,14 +57,6 @@ def published(monkeypatch, tmp_path):
     np.savez(tmp_path / "c3d.npz", **weights)
     np.savez(tmp_path / "mean2.npz", mean=random_mean())
     return tmp_path / "c3d.npz", tmp_path / "mean2.npz", weights
-
-
-def refused(function, *words):
-    with pytest.raises(InputError) as caught:
-        function()
-    assert "\n" not in str(caught.value)
-    for word in words:
-        assert str(word) in str(caught.value)
 
 
 # Preprocessing

@@ -9,12 +9,12 @@ import imageio.v3 as iio
 import numpy as np
 import PIL.Image
 import pytest
+from commands import refused
 
 from tgan_chainer import VideoGenerator
 from tgan_chainer.config import Config
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.download import sha256_of
-from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations import video_source
 from tgan_chainer.snapshots import save_generator
 
@@ -53,14 +53,6 @@ def identify(videos, tolerance=0.0):
         assert start % 2 == 0
         found.append((i, start // 2))
     return found
-
-
-def refused(function, *words):
-    with pytest.raises(InputError) as caught:
-        function()
-    assert "\n" not in str(caught.value)
-    for word in words:
-        assert str(word) in str(caught.value)
 
 
 def draw_all(path, n=1, **options):

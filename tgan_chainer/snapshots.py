@@ -114,12 +114,7 @@ def load_generator(source, gpu=-1):
         InputError: There is no such file, or it is damaged or of another kind.
     """
     device = get_device(gpu)
-    path = source
-    if os.path.isdir(source):
-        found = find_snapshots(source, GENERATOR)
-        if not found:
-            raise InputError(f"{source} holds no {GENERATOR}_iter_N.npz; is it a results folder?")
-        path = found[-1]
+    path = _newest(source, GENERATOR)
     metadata, arrays = read_snapshot(path)
     return _rebuild_generator(path, metadata, arrays, device)
 
@@ -139,12 +134,7 @@ def load_gan(source, gpu=-1):
         InputError: There is no such file, or it is damaged or of another kind.
     """
     device = get_device(gpu)
-    path = source
-    if os.path.isdir(source):
-        found = find_snapshots(source, RESUMABLE)
-        if not found:
-            raise InputError(f"{source} holds no {RESUMABLE}_iter_N.npz; is it a results folder?")
-        path = found[-1]
+    path = _newest(source, RESUMABLE)
     metadata, arrays = read_snapshot(path)
     if "random_states" not in metadata:
         raise InputError(f"{path} holds a generator alone; take a {RESUMABLE}_iter_N.npz")
@@ -154,6 +144,16 @@ def load_gan(source, gpu=-1):
     generator = _rebuild_generator(path, metadata, arrays, device)
     generator.trained_on = metadata["data"]
     return generator, discriminator
+
+
+def _newest(source, kind):
+    """Return the path of a results folder's newest snapshot; of anything else, its own."""
+    if not os.path.isdir(source):
+        return source
+    found = find_snapshots(source, kind)
+    if not found:
+        raise InputError(f"{source} holds no {kind}_iter_N.npz; is it a results folder?")
+    return found[-1]
 
 
 def _rebuild_generator(path, metadata, arrays, device):

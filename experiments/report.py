@@ -173,8 +173,8 @@ def origin(content):
     for name, row in content["rows"].items():
         if "scored" in row:
             how = row["scored"]
-            text = f"data: {how['data']}. Scored on {how['hardware']}, commit {how['commit'] or 'unknown'}, "
-            found.setdefault(f"{text}{how['date'].split()[0]}.", []).append(name)
+            line = f"data: {how['data']}. Scored on {how['hardware']}, commit {how['commit'] or 'unknown'}, "
+            found.setdefault(f"{line}{how['date'].split()[0]}.", []).append(name)
     if len(found) == 1:
         (line,) = found
         return [line[0].upper() + line[1:]]

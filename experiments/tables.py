@@ -478,7 +478,7 @@ def parse_arguments(argv):
         "--data", metavar="FILE", help="default: data/moving_mnist.h5 or data/ucf101.h5, by datasets/*.py"
     )
     parser.add_argument(
-        "--test-data", metavar="FILE", help="table 3: videos not trained on (default: other clips of --data)"
+        "--test-data", metavar="FILE", help="table 3: videos not trained on (default: half of --data's clips)"
     )
     parser.add_argument("--classifier", metavar="FILE", help="table 4: weights, as of evaluate.py inception")
     parser.add_argument("--mean", metavar="FILE", help="table 4: mean2.npz, for the published weights")

@@ -1,6 +1,11 @@
+import numpy as np
+
 from tgan_chainer.functions.batch_normalization import OnceDifferentiable
+from tgan_chainer.parallel import chunks, for_each
 
 from chainer import backend
+
+_LARGE = 1 << 18  # elements of an output for which several threads pay
 
 
 def max_pooling(x, axes):
@@ -29,8 +34,16 @@ class _HalvedAxis(OnceDifferentiable):
         self.retain_inputs((0,))
         first, second, pairs = self._split(inputs[0])
         xp = backend.get_array_module(first)
-        y = first.copy(order="K")
-        xp.maximum(y[pairs], second, out=y[pairs])
+        y = xp.empty_like(first)
+
+        def run(part):
+            y[part] = first[part]
+            xp.maximum(y[pairs][part], second[part], out=y[pairs][part])
+
+        if xp is np and y.size >= _LARGE and len(pairs) > 2:
+            for_each(run, [(slice(None), channels) for channels in chunks(y.shape[1], -(-y.shape[1] // 8))])
+        else:
+            run(())
         return (y,)
 
     def gradients(self, indexes, gy):

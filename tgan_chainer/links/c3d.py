@@ -9,6 +9,7 @@ import chainer.functions as F
 import chainer.links as L
 
 CONVOLUTIONS = ("conv1a", "conv2a", "conv3a", "conv3b", "conv4a", "conv4b", "conv5a", "conv5b")
+POOLED = "conv1a", "conv2a", "conv3b", "conv4b", "conv5b"
 LAYERS = (
     *("conv1a", "pool1", "conv2a", "pool2", "conv3a", "conv3b", "pool3", "conv4a", "conv4b", "pool4"),
     *("conv5a", "conv5b", "pool5", "fc6", "fc7", "fc8"),
@@ -81,11 +82,14 @@ class C3D(chainer.Chain):
         for name in LAYERS:
             if name in CONVOLUTIONS:
                 h = self[name](h)
-                h = self[f"bn_{name}"](h, slope=0.0) if self.use_bn else _relu(h)
-            elif name == "pool1":
-                h = max_pooling(h, axes=(3, 4))
+                if self.use_bn:
+                    h = self[f"bn_{name}"](h, slope=0.0)
+                elif name not in POOLED or name in layers:
+                    h = _relu(h)
             elif name.startswith("pool"):
-                h = max_pooling(h, axes=(2, 3, 4))
+                h = max_pooling(h, axes=(3, 4) if name == "pool1" else (2, 3, 4))
+                if not self.use_bn:  # the maximum of ReLUs is the ReLU of the maximum, with less to do
+                    h = _relu(h)
             elif name == "fc8":
                 h = self.fc8(h)
             else:

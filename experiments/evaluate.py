@@ -68,7 +68,7 @@ FRECHET = f"""The Fréchet distance of two sets of videos in the features of C3D
 SOURCE and REFERENCE are what `evaluate.py inception --help` lists; classifier and preprocessing are the same.
 Mean and covariance are computed in float64. The distance is biased: with few samples it is too large, even
 between two halves of one data set. Compare distances of equally many samples only, and state how many; a data
-set as SOURCE and REFERENCE shows what the number of samples alone makes (both are drawn differently).
+set as SOURCE and REFERENCE shows what the number of samples alone makes, if it has twice as many clips.
 
 There is no standard for Fréchet distances on C3D: papers took other layers. This one is {FEATURES} after its
 ReLU. What is called FVD is another one, on I3D.
@@ -174,6 +174,7 @@ def particulars(classifier, args, **more):
             "resized_to": classifier.size,
             "interpolation": "bicubic, a = -0.75, no antialiasing",
             "crop": classifier.c3d.video_shape[-1],
+            "scale": classifier.scale,
         },
         "made_by": provenance.describe(get_device(args.gpu)),
     }
@@ -185,6 +186,10 @@ def describe_inception(result):
     many = f"{result['repeats']} x {result['samples']} samples"
     if result["splits"] > 1:
         many += f", {result['splits']} splits each"
+    single = ""
+    if len(result["scores"]) > 1:
+        single = "; mean ± standard deviation (divided by n) of the single scores "
+        single += ", ".join(f"{score:.4f}" for score in result["scores"])
     comparable = "Comparable with the paper's scores, as far as the files tell."
     if result["departures"]:
         comparable = f"NOT COMPARABLE with the paper's scores: {'; '.join(result['departures'])}."
@@ -192,8 +197,7 @@ def describe_inception(result):
         f"Inception score {result['inception_score']:.2f}{spread} ({many}).\n{comparable}\n\n"
         f"Samples: {describe_source(result['source'])}; {result['window']}; seed {result['seed']}.\n"
         f"{describe_classifier(result['classifier'])} Score: exp(mean KL(p(y|x) || p(y))), p(y|x) the "
-        "softmax of fc8, in float64; mean ± standard deviation (divided by n) of the single scores "
-        f"{', '.join(f'{score:.4f}' for score in result['scores'])}.\n{describe_making(result)}"
+        f"softmax of fc8, in float64{single}.\n{describe_making(result)}"
     )
 
 
@@ -209,7 +213,7 @@ def describe_frechet(result):
 
 def describe_gam(result):
     winner = {"A": result["a"]["path"], "B": result["b"]["path"], "tie": "neither"}[result["winner"]]
-    decided = {True: "", False: " (not decided: the interval holds one)", None: ""}[result["decided"]]
+    decided = " (within chance)" if result["decided"] is False and result["winner"] != "tie" else ""
     fair = "; far from one, so the game is not fair"
     if result["fair"]:
         few = max(result["errors"]["test_a"], result["errors"]["test_b"]) <= FAIR_ERROR
@@ -230,11 +234,12 @@ def describe_gam(result):
             f"{errors[f'sample_{other}']:.1%} of {other.upper()}'s samples."
         )
     trained_on = " and ".join(name.upper() for name in result["trained_on_test_data"]) or "neither"
+    trained_on += " were" if len(result["trained_on_test_data"]) > 1 else " was"
     thresholds = result["threshold_data"]
     if thresholds == result["test_data"]:
         thresholds = "the other half of its clips"
     lines.append(
-        f"{result['samples']} samples of each, test data {result['test_data']}, which {trained_on} was "
+        f"{result['samples']} samples of each, test data {result['test_data']}, which {trained_on} "
         f"trained on; thresholds by {thresholds}; seeds {result['seed']} for A, {result['seed_b']} for B."
     )
     return "\n".join([*lines, describe_making(result)])
@@ -246,6 +251,7 @@ def describe_source(source):
 
 
 def describe_classifier(classifier):
+    scale = "" if classifier["scale"] == 1 else f", times {classifier['scale']:g}"
     training = ""
     if "training" in classifier:
         how = classifier["training"]
@@ -261,7 +267,7 @@ def describe_classifier(classifier):
     return (
         f"Classifier: C3D, {classifier['classes']} classes ({files}). Input: 128 x + 128, each frame to "
         f"{classifier['resized_to']}x{classifier['resized_to']} ({classifier['interpolation']}), RGB to BGR, "
-        f"less the mean, the middle {classifier['crop']}x{classifier['crop']} pixels.{training}"
+        f"less the mean{scale}, the middle {classifier['crop']}x{classifier['crop']} pixels.{training}"
     )
 
 

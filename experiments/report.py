@@ -20,7 +20,7 @@ from PIL import Image
 from tgan_chainer import load_generator, save_videos
 from tgan_chainer.cli import ArgumentParser, run_command
 from tgan_chainer.errors import InputError
-from tgan_chainer.evaluations.gam import score_text as text
+from tgan_chainer.evaluations.gam import score_text
 from tgan_chainer.figures import draw_curves
 from tgan_chainer.files import load_json, save_text
 from tgan_chainer.snapshots import GENERATOR, find_snapshots
@@ -95,10 +95,12 @@ def load_table(number, folder):
         return {}
     try:
         content = load_json(path)
-        for section in content.values():
-            if section["format"] != FORMAT:
-                raise ValueError(f"format {section['format']}")
-            table(number, section), origin(section)
+        for preset in content.values():
+            if preset["format"] != FORMAT:
+                raise ValueError(f"format {preset['format']}")
+            # These meet what is missing.
+            table(number, preset)
+            origin(preset)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is damaged, or of another version; move it away ({error})") from error
     return content
@@ -139,12 +141,12 @@ def cells(number, name, row):
         return [*result, row["status"]]
     result.append(with_spread(row["ours"], row["spread"]) + (" (reduced)" if row["reduced"] else ""))
     result[-1] += f" (as scored before; now {row['note']})" if "note" in row else ""
-    result.append(text(row["difference"], "+.2f") if math.isfinite(float(row["difference"])) else "")
+    result.append(score_text(row["difference"], "+.2f") if math.isfinite(float(row["difference"])) else "")
     if number == 3:
         game, errors = row["game"], row["game"]["errors"]
-        r_test = f"{text(game['r_test'])} ({errors['test_a']:.1%} / {errors['test_b']:.1%})"
+        r_test = f"{score_text(game['r_test'])} ({errors['test_a']:.1%} / {errors['test_b']:.1%})"
         result += [row["winner"], r_test + ("" if row["fair"] else ", not fair")]
-        result.append(text(game["batch_statistics"]["r_sample"]))
+        result.append(score_text(game["batch_statistics"]["r_sample"]))
     for values in zip(*map(training_cells, row["runs"])):
         result.append(" / ".join(dict.fromkeys(values)))
     return result
@@ -163,7 +165,11 @@ def title(content, preset):
 
 def shortcomings(content):
     """Return in what a table falls short of the paper, as text; an empty one if it does not."""
-    found = sorted({reason for row in content["rows"].values() for reason in row.get("reduced", ())})
+    done = {name: row["reduced"] for name, row in content["rows"].items() if row["status"] == "done"}
+    found = []
+    for reason in sorted(set().union(*done.values())):
+        names = [name for name in done if reason in done[name]]
+        found.append(reason if len(names) == len(done) else f"{reason} ({', '.join(names)})")
     return f"What falls short: {'; '.join(found)}." if found else ""
 
 
@@ -183,10 +189,10 @@ def origin(content):
 
 def with_spread(value, spread):
     if spread is None:
-        return text(value)
+        return score_text(value)
     if isinstance(spread, list | tuple):  # an interval
-        return f"{text(value)} [{', '.join(map(text, spread))}]"
-    return f"{text(value)} ± {spread:.2f}"
+        return f"{score_text(value)} [{', '.join(map(score_text, spread))}]"
+    return f"{score_text(value)} ± {spread:.2f}"
 
 
 def duration(seconds):

@@ -49,9 +49,10 @@ from tgan_chainer.evaluations import (
     measure_inception,
     open_source,
 )
+from tgan_chainer.evaluations.departures import departures_of_measuring
 from tgan_chainer.evaluations.measures import N_REPEATS, N_SAMPLES
 from tgan_chainer.evaluations.video_source import DatasetSource
-from tgan_chainer.files import save_json, save_text
+from tgan_chainer.files import locked, save_json, save_text
 from tgan_chainer.snapshots import RESUMABLE, find_snapshots, load_gan, read_snapshot
 
 # How the source of the paper's data begins, by the name of the file in configs/.
@@ -136,12 +137,15 @@ def presets():
     }
 
 
-class Interrupted(Exception):
-    """A command that was called ended by a signal."""
+class Interrupted(KeyboardInterrupt):
+    """A command that was called ended by SIGINT or SIGTERM."""
 
 
 def main(argv=None):
     args = parse_arguments(argv)
+    for name in ("classifier", "mean") if args.table == 3 else ("test_data",):
+        if getattr(args, name) is not None:
+            raise InputError(f"Table {args.table} has no use for --{name.replace('_', '-')}")
     Config(seed=args.seed, iterations=1 if args.iterations is None else args.iterations)  # checks them
     preset = presets()[args.preset]
     rows = choose_rows(args)
@@ -151,6 +155,8 @@ def main(argv=None):
     args.described, args.test_described = (
         path and VideoDataset(path).describe() for path in (args.data, args.test_data)
     )
+    for number in TABLES:
+        report.load_table(number, "results")  # likewise
     table = Table(args)
     status = 0
     try:
@@ -163,7 +169,7 @@ def main(argv=None):
                 print(f"failed: {error}", file=sys.stderr)
                 table.add(row, {"status": f"failed: {' '.join(str(error).split())}"})
                 status = 1
-    except (Interrupted, KeyboardInterrupt):
+    except KeyboardInterrupt:
         print("interrupted; what is done is kept, and the same command goes on from there", file=sys.stderr)
         status = 130
     table.write()
@@ -223,6 +229,8 @@ class Inception:
         path, own = args.classifier, os.path.join(preset.folder, "classifier.npz")
         if path is None and preset.classifier:
             path = own
+            if not os.path.exists(path) and args.no_train:
+                raise InputError(f"there is no {path}; give --classifier FILE, or leave out --no-train")
             if not os.path.exists(path):
                 print("\ntraining a small classifier, since there is no --classifier", flush=True)
                 iterations, batch_size = preset.classifier
@@ -249,7 +257,7 @@ class Inception:
             "seed": args.seed,
             "data": args.described,
             "classifier": self.classifier.description,
-            **run,
+            "run": run,
         }
         if known.get("settings") == settings and not args.rescore:
             return known
@@ -258,9 +266,11 @@ class Inception:
         else:
             source = open_source(folder, self.classifier.n_frames, gpu=args.gpu)
         score = measure_inception(source, self.classifier, n_samples, n_repeats, seed=args.seed)
-        reduced = departures(score, self.classifier.description, source.description)
-        if folder is not None:
-            reduced += reasons(folder, row.config)
+        described = score, self.classifier.description, source.description
+        if folder is None:
+            reduced = departures(*described)
+        else:
+            reduced = departures_of_measuring(*described) + reasons(folder, row.config)
         return {
             "status": "done",
             "ours": score["inception_score"],
@@ -268,7 +278,7 @@ class Inception:
             "score": score,
             "folders": {} if folder is None else {row.name: relative(folder)},
             "settings": settings,
-            "reduced": list(dict.fromkeys(reduced)),
+            "reduced": reduced,
             "runs": [run] if run else [],
             "scored": scored(args),
         }
@@ -294,10 +304,11 @@ def trained(name, args, preset):
         return folder
     if args.no_train:
         return folder if found else None
-    if not found and os.path.exists(os.path.join(folder, "log")):  # killed before its first snapshot
-        os.rename(folder, f"{folder}.incomplete-{time.strftime('%Y%m%d-%H%M%S')}")
+    if not found and os.path.exists(os.path.join(folder, "log")):
+        with locked(folder):  # else it is being trained right now; it was killed before its first snapshot
+            os.rename(folder, f"{folder}.incomplete-{time.strftime('%Y%m%d-%H%M%S')}")
     if found:
-        command = ["--out", folder, "--resume", "--iterations", target]
+        command = ["--out", folder, "--resume", "--iterations", target, "--data", args.data]
     else:
         settings |= {"data": args.data, "seed": args.seed}
         options = [str(x) for key, value in settings.items() for x in ("--" + key.replace("_", "-"), value)]
@@ -307,26 +318,28 @@ def trained(name, args, preset):
 
 
 def call(name, *arguments):
-    """Run another command, in a process of its own.
+    """Run another command of this folder, in a process of its own.
 
     Raises:
-        InputError: It failed.
-        Interrupted: It ended by a signal; Ctrl-C and SIGTERM are left to it, which writes a snapshot first.
+        InputError: It failed, or was killed.
+        Interrupted: It ended by SIGINT (Ctrl-C) or SIGTERM, at which it writes a snapshot first.
     """
-    path = name if os.path.isabs(name) else os.path.join(HERE, name)
-    process = subprocess.Popen([sys.executable, path, *map(str, arguments)])
-    handlers = {
-        signal.SIGINT: lambda *_: None,  # a terminal sends it to the command as well
-        signal.SIGTERM: lambda *_: process.terminate(),
+    path = os.path.normpath(os.path.join(HERE, name))
+    # In a session of its own, so that it has each signal once: from here, and not from the terminal as well.
+    process = subprocess.Popen([sys.executable, path, *map(str, arguments)], start_new_session=True)
+    signals = signal.SIGINT, signal.SIGTERM
+    old = {
+        number: signal.signal(number, lambda number, _: process.send_signal(number)) for number in signals
     }
-    old = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         status = process.wait()
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
-    if status < 0 or status in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+    if status in (*(-number for number in signals), *(128 + number for number in signals)):
         raise Interrupted
+    if status < 0:
+        raise InputError(f"{os.path.basename(path)} was killed by {signal.Signals(-status).name}")
     if status:
         raise InputError(f"{os.path.basename(path)} ended with status {status}; its message stands above")
 
@@ -361,7 +374,7 @@ def describe_run(folder):
     entries = provenance.read(folder)
 
     def all_of(key):
-        return ", ".join(dict.fromkeys(str(entry.get(key)) for entry in entries)) or None
+        return ", ".join(dict.fromkeys(entry[key] for entry in entries if entry.get(key))) or None
 
     return {
         "iterations": metadata["iteration"],
@@ -392,34 +405,40 @@ class Table:
     def __init__(self, args):
         self.number, self.preset = args.table, args.preset
         self.path = os.path.join("results", f"table{args.table}")
-        self.content = report.load_table(args.table, "results")
-        section = self.content.get(self.preset, {}).get("rows", {})
-        rows = {row.name: section.get(row.name, {"status": "not run"}) for row in TABLES[self.number]}
-        self.content[self.preset] = {
-            "format": report.FORMAT,
-            "title": TITLES[self.number],
-            "rows": rows,
-        }
+        self.content = self.load()
+
+    def load(self):
+        content = report.load_table(self.number, "results")
+        found = content.get(self.preset, {}).get("rows", {})
+        rows = {}
+        for row in TABLES[self.number]:
+            paper = {"paper": row.paper, "paper_spread": row.paper_spread, "config": row.config}
+            rows[row.name] = {**found.get(row.name, {"status": "not run"}), **paper}
+        content[self.preset] = {"format": report.FORMAT, "title": TITLES[self.number], "rows": rows}
+        return content
 
     def known(self, row):
         return self.content[self.preset]["rows"][row.name]
 
     def add(self, row, result):
         known = self.known(row)
+        note = {}
         if known["status"] == "done" and result["status"] != "done":  # it could not be done again
-            result = {**known, "note": result["status"]}
-        paper = {"paper": row.paper, "paper_spread": row.paper_spread, "config": row.config}
+            result, note = known, {"note": result["status"]}
+        result = {**{key: value for key, value in result.items() if key != "note"}, **note}
         if "ours" in result:
-            result = {**result, "difference": float(result["ours"]) - row.paper}  # JSON has NaN as a text
-        self.content[self.preset]["rows"][row.name] = {**paper, **result}
-        self.write()
+            result["difference"] = float(result["ours"]) - row.paper  # JSON has NaN as a text
+        paper = {key: known[key] for key in ("paper", "paper_spread", "config")}
+        self.write(row, {**paper, **result})
 
-    def write(self):
-        for row in TABLES[self.number]:
-            entry = self.content[self.preset]["rows"][row.name]
-            entry.update(paper=row.paper, paper_spread=row.paper_spread, config=row.config)
-        save_json(self.path + ".json", self.content)
-        save_text(self.path + ".md", self.markdown())
+    def write(self, row=None, entry=None):
+        """Write the table, with a new entry if one is given."""
+        with locked("results", wait=True):  # another process may have added others meanwhile
+            self.content = self.load()
+            if row is not None:
+                self.content[self.preset]["rows"][row.name] = entry
+            save_json(self.path + ".json", self.content)
+            save_text(self.path + ".md", self.markdown())
 
     def markdown(self):
         order = [name for name in presets() if name in self.content]
@@ -465,8 +484,7 @@ def default_data(args, preset):
         4: (1, os.path.join(preset.folder, "moving_digit.h5")),
     }[args.table]
     if not os.path.exists(path):
-        command = os.path.join(HERE, "..", "datasets", "moving_mnist.py")
-        call(os.path.abspath(command), "--digits", n_digits, "--clips", 200, "--out", path)
+        call("../datasets/moving_mnist.py", "--digits", n_digits, "--clips", 200, "--out", path)
     return path
 
 

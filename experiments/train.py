@@ -63,7 +63,7 @@ def main(argv=None):
     # The networks (Table 1, Fig. 1, Sections 5.2 and 6.3).
     snapshots.seed_everything(device, config.seed)
     generator, discriminator = build_generator(config), build_discriminator(config)
-    generator.label_names = dataset.label_names
+    generator.label_names, generator.trained_on = dataset.label_names, dataset.describe()
     if dataset.with_labels:
         generator.label_prior = np.bincount(dataset.labels, minlength=config.n_classes) / dataset.n_clips
     optimizers = {}
@@ -108,6 +108,7 @@ def main(argv=None):
             )
         print(f"resumed from {resume_from}", flush=True)
     with locked(out), stop, np.errstate(all="ignore"):  # what overflows is reported by iteration and name
+        remove_leftovers(out)
         config.save(os.path.join(out, "config.yaml"))
         provenance.record(out, device, from_iteration=updater.iteration)
         try:
@@ -173,10 +174,6 @@ def choose_run(args):
     if os.path.abspath(newest) != os.path.abspath(resume_from):
         raise InputError(f"{out} already holds {newest}: choose another --out to go on from {resume_from}")
     config = snapshots.read_snapshot(resume_from)[0]["config"].replace(**given)
-    for folder in out, os.path.join(out, "preview"):
-        for name in os.listdir(folder) if os.path.isdir(folder) else []:
-            if name.startswith(TEMPORARY_PREFIX):
-                os.remove(os.path.join(folder, name))  # left by a killed process
     return config.replace(data=os.path.abspath(config.data)), out, resume_from
 
 
@@ -195,6 +192,14 @@ def complete(config, dataset):
     if config.n_classes not in (None, n_classes):
         raise InputError(f"n_classes is {config.n_classes}, but {config.data} has {n_classes}")
     return config.replace(n_classes=n_classes)
+
+
+def remove_leftovers(out):
+    """Remove the temporary files of a killed process."""
+    for folder in out, os.path.join(out, "preview"):
+        for name in os.listdir(folder) if os.path.isdir(folder) else []:
+            if name.startswith(TEMPORARY_PREFIX):
+                os.remove(os.path.join(folder, name))
 
 
 def how_to_go_on(args, out):

@@ -7,6 +7,7 @@ from tgan_chainer.evaluations import departures
 MEASURED = {"samples": 10_000, "repeats": 4, "splits": 1}
 CLASSIFIER = {"weights": {"file": "conv3d_deepnetA_ucf.npz", "sha256": "..."}, "published": True}
 GENERATOR = {"kind": "generator", "iteration": 100_000, "frames": "64×64"}
+GENERATOR |= {"training": "TGAN with SVC", "trained on": "UCF-101 (all), frames resized to 85x64"}
 FOLDER = {"kind": "folder", "frames": "64×64, the middle square", "frame rate": "as they are"}
 UCF101 = {"kind": "data set", "source": "UCF-101 (all), frames resized to 85x64", "frames": "64×64"}
 ARRAY = {"kind": "array", "frames": "64×64"}
@@ -20,11 +21,14 @@ def test_what_was_done_as_in_the_paper_departs_in_nothing(source):
 @pytest.mark.parametrize(
     ("measured", "classifier", "source", "window", "departure"),
     [
-        ({"samples": 2500}, {}, GENERATOR, "random", "2,500 samples instead of 10,000"),
-        ({"repeats": 1}, {}, GENERATOR, "random", "1 repeats instead of 4"),
-        ({"splits": 10}, {}, GENERATOR, "random", "10 splits instead of 1"),
+        ({"samples": 2500}, {}, GENERATOR, "random", "samples: 2,500 instead of 10,000"),
+        ({"repeats": 1}, {}, GENERATOR, "random", "repeats: 1 instead of 4"),
+        ({"splits": 10}, {}, GENERATOR, "random", "splits: 10 instead of 1"),
         ({}, {"published": False}, ARRAY, "random", "classifier conv3d_deepnetA_ucf.npz, not the published"),
         ({}, {}, ARRAY, "middle", "the middle frames"),
+        ({}, {}, {**GENERATOR, "training": "TGAN; CHANGED: c 1"}, "random", "TGAN; CHANGED: c 1"),
+        ({}, {}, {**GENERATOR, "training": "REDUCED PRESET"}, "random", "REDUCED PRESET"),
+        ({}, {}, {**GENERATOR, "trained on": "golf clips"}, "random", "data: golf clips, not UCF-101 (all)"),
         ({}, {}, {**GENERATOR, "iteration": 99_999}, "random", "iteration 99,999 instead of 100,000"),
         ({}, {}, {**ARRAY, "frames": "128×128"}, "random", "frames 128×128 instead of 64×64"),
         ({}, {}, {**FOLDER, "frames": "as they are"}, "random", "frames as they are instead of 64×64"),

@@ -130,7 +130,7 @@ def test_gam_is_won_by_one_or_the_other_and_says_by_what(data, runs, tmp_path):
     one, other = results
     assert one["thresholds"][1] == 0 and other["thresholds"][0] == 0  # the normal GAN's
     assert isinstance(one["r_sample"], float | str) and one["a"]["iteration"] == 2
-    assert one["trained_on_test_data"] == ["a", "b"] and "which A and B was trained on" in result.stdout
+    assert one["trained_on_test_data"] == ["a", "b"] and "which A and B were trained on" in result.stdout
     assert one["batch_statistics"]["errors"].keys() == one["errors"].keys()
 
 
@@ -317,9 +317,9 @@ def test_a_classifier_says_how_it_was_trained(data, classifier, tmp_path):
     arguments = ["--classifier", classifier, "--samples", 4, "--gpu", -1, "--out", tmp_path / "s.json"]
     result = call("evaluate.py", "inception", data, *arguments)
     assert "Trained by train_classifier.py on noise" in result.stdout
-    assert "NOT COMPARABLE with the paper's scores: 4 samples instead of 10,000" in result.stdout
+    assert "NOT COMPARABLE with the paper's scores: samples: 4 instead of 10,000" in result.stdout
     departures = json.loads((tmp_path / "s.json").read_text())["departures"]
-    assert "data: noise, not all of UCF-101" in departures
+    assert "data: noise, not UCF-101 (all)" in departures
 
 
 def test_an_output_that_cannot_be_written_is_met_before_scoring(data, tmp_path):

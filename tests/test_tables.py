@@ -1,12 +1,15 @@
 """tables.py and report.py: Tables 3 and 4, made as a user makes them."""
 
+import argparse
 import base64
 import dataclasses
+import glob
 import importlib
 import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +21,7 @@ from PIL import Image
 
 from tgan_chainer.config import Config
 from tgan_chainer.datasets import write_videos
+from tgan_chainer.files import locked
 from tgan_chainer.snapshots import RESUMABLE, find_snapshots, read_snapshot
 
 PAPER = {  # as printed
@@ -147,13 +151,16 @@ def test_what_is_done_is_not_done_again(copy, options):
     before = {path: path.stat().st_mtime_ns for path in (copy / "results").rglob("*.npz")}
     scored = load(copy, 3)
     result = tables(copy, 3, *options, "--rows", "model3d_svc_moving_mnist")
-    assert result.returncode == 0 and "s/it" not in result.stdout and "scoring" not in result.stderr
+    assert result.returncode == 0 and "s/it" not in result.stdout
     assert load(copy, 3) == scored
     assert {path: path.stat().st_mtime_ns for path in (copy / "results").rglob("*.npz")} == before
 
 
-def test_more_iterations_go_on_from_the_snapshots_and_are_scored_anew(done, copy, options):
-    result = tables(copy, 3, *options[:-1], 3, "--rows", "model3d_svc_moving_mnist")
+def test_more_iterations_go_on_from_the_snapshots_and_are_scored_anew(done, copy, options, tmp_path):
+    moved = tmp_path / "moved.h5"
+    shutil.copyfile(options[3], moved)
+    arguments = [*options[:3], moved, *options[4:-1], 3]
+    result = tables(copy, 3, *arguments, "--rows", "model3d_svc_moving_mnist")
     assert result.returncode == 0, result.stderr
     for name in "tgan_moving_mnist", "model3d_svc_moving_mnist":
         folder = copy / "results" / "smoke" / name
@@ -166,6 +173,8 @@ def test_more_iterations_go_on_from_the_snapshots_and_are_scored_anew(done, copy
 
 
 def test_nothing_is_trained_if_it_must_not_be(tmp_path, options):
+    result = tables(tmp_path, 4, *options, "--no-train")
+    assert_one_line_error(result, "there is no results/smoke/classifier.npz")
     result = tables(tmp_path, 3, *options, "--no-train")
     assert result.returncode == 0, result.stderr
     assert {row["status"] for row in load(tmp_path, 3).values()} == {"not run"}
@@ -193,14 +202,17 @@ def test_a_score_is_not_lost_with_its_run(copy, options):
     assert "as scored before; now not run" in markdown_rows(copy, 3)[1][TRAINED_3][1]
 
 
-def test_runs_on_other_data_are_not_scored(copy, options, tmp_path):
+def test_runs_on_other_data_are_not_scored(done, copy, options, tmp_path):
     other = tmp_path / "other.h5"
     with write_videos(other, "other noise", ["dark", "bright"]) as writer:
         for i in range(4):
             writer.append(np.full((16, 32, 32, 1), i, np.uint8), labels=i % 2)
     result = tables(copy, 3, "--preset", "smoke", "--data", other, "--gpu", -1, "--iterations", 2)
     assert result.returncode == 1 and "was trained on other data than" in result.stderr
-    assert load(copy, 3)[TRAINED_3]["ours"] == load(copy, 3)[TRAINED_3]["game"]["r_sample"]
+    row = load(copy, 3)[TRAINED_3]
+    assert row.pop("note").startswith("failed: ") and row == load(done, 3)[TRAINED_3]
+    assert tables(copy, 3, *options, "--rows", "model3d_svc_moving_mnist").returncode == 0
+    assert load(copy, 3)[TRAINED_3] == load(done, 3)[TRAINED_3]  # the note is gone
     result = tables(copy, 4, "--preset", "smoke", "--data", other, "--gpu", -1, "--rows", "data")
     assert_one_line_error(result, "classifier.npz was trained on other data than")
 
@@ -238,28 +250,84 @@ def test_a_row_that_fails_is_marked_and_the_next_one_begins(copy, options):
     assert found["TGAN vs. TGAN (G1(z1))"]["status"] == "done"
 
 
-def test_an_interrupted_command_goes_on_where_it_was(tmp_path, options):
-    rows = ["--rows", "tgan_svc_ucf101", "data"]
-    command = [sys.executable, os.path.join(EXPERIMENTS, "tables.py"), 4, *options[:-1], 10**6, *rows]
+def start(folder, number, options, rows):
+    """Start a command that trains for very long, and return it when it does."""
+    command = [sys.executable, os.path.join(EXPERIMENTS, "tables.py"), number, *options[:-1], 10**6, *rows]
     process = subprocess.Popen(
-        list(map(str, command)), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        list(map(str, command)),
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
+    until = time.monotonic() + 120
+    while not list(folder.glob("results/smoke/*/log")):
+        assert time.monotonic() < until and process.poll() is None
+        time.sleep(0.05)
+    return process
+
+
+def kill_all(process):
+    """Kill a command and what it called."""
+    for path in glob.glob(f"/proc/{process.pid}/task/*/children"):
+        for child in open(path).read().split():
+            os.kill(int(child), signal.SIGKILL)
+    process.kill()
+    return process.communicate()[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_command_goes_on_where_it_was(tmp_path, options, number):
+    rows = ["--rows", "tgan_svc_ucf101", "data"]
     folder = tmp_path / "results" / "smoke" / "tgan_svc_ucf101"
+    process = start(tmp_path, 4, options, rows)
     try:
-        until = time.monotonic() + 120
-        while not (folder / "log").exists():
-            assert time.monotonic() < until and process.poll() is None
-            time.sleep(0.05)
-        process.terminate()
+        os.killpg(process.pid, number)  # as a terminal does, and Slurm
         errors = process.communicate(timeout=60)[1]
     finally:
-        process.kill()
+        kill_all(process)
     assert process.returncode == 130 and "Traceback" not in errors and "the same command" in errors
     assert load(tmp_path, 4)["TGAN (SVC)"]["status"] == "not run"
     reached = read_snapshot(find_snapshots(folder, RESUMABLE)[-1])[0]["iteration"]
     result = tables(tmp_path, 4, *options[:-1], reached + 2, *rows)
     assert result.returncode == 0, result.stderr
     assert load(tmp_path, 4)["TGAN (SVC)"]["runs"][0]["iterations"] == reached + 2
+
+
+def test_a_training_that_is_killed_is_a_failed_row(tmp_path, options):
+    process = start(tmp_path, 3, options, ["--rows", "model3d_svc_moving_mnist"])
+    try:
+        (trainer,) = open(f"/proc/{process.pid}/task/{process.pid}/children").read().split()
+        os.kill(int(trainer), signal.SIGKILL)  # as the kernel does when memory is short
+        errors = process.communicate(timeout=60)[1]
+    finally:
+        kill_all(process)
+    assert process.returncode == 1 and "failed: train.py was killed by SIGKILL" in errors
+    assert "SIGKILL" in load(tmp_path, 3)[TRAINED_3]["status"]
+
+
+def test_what_another_process_is_training_is_left_alone(copy, options):
+    smoke = copy / "results" / "smoke"
+    young, old = smoke / "tgan_z1_moving_mnist", smoke / "model3d_svc_moving_mnist"
+    young.mkdir()
+    (young / "log").write_text("[]")  # and no snapshot yet
+    (old / ".incomplete-1-snapshot_iter_9.npz").write_text("half of one")
+    rows = ["--rows", "model3d_svc_moving_mnist", "tgan_z1_moving_mnist"]
+    with locked(young), locked(old):
+        result = tables(copy, 3, *options[:-1], 3, *rows)
+    assert result.returncode == 1 and result.stderr.count("another process is writing") >= 2, result.stderr
+    assert (young / "log").exists() and (old / ".incomplete-1-snapshot_iter_9.npz").exists()
+    assert "another process" in load(copy, 3)["TGAN vs. TGAN (G1(z1))"]["status"]
+
+
+def test_tables_that_are_made_at_the_same_time_keep_each_others_rows(copy, tables_module, monkeypatch):
+    monkeypatch.chdir(copy)
+    one, other = (tables_module.Table(argparse.Namespace(table=3, preset="smoke")) for _ in range(2))
+    rows = tables_module.TABLES[3]
+    one.add(rows[0], {"status": "failed: one"})
+    other.add(rows[2], {"status": "failed: other"})
+    assert [row["status"] for row in load(copy, 3).values()] == ["failed: one", "done", "failed: other"]
 
 
 @pytest.mark.parametrize(
@@ -273,6 +341,8 @@ def test_an_interrupted_command_goes_on_where_it_was(tmp_path, options):
         (["3", "--iterations", "0"], ["iterations"]),
         (["3", "--gpu", "99"], ["gpu is 99"]),
         (["4", "--classifier", "nowhere.npz"], ["nowhere.npz"]),
+        (["3", "--classifier", "any.npz"], ["Table 3 has no use for --classifier"]),
+        (["4", "--test-data", "any.h5"], ["Table 4 has no use for --test-data"]),
     ],
 )
 def test_bad_input_is_one_line_and_trains_nothing(tmp_path, options, arguments, words):

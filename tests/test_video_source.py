@@ -207,6 +207,9 @@ def test_a_data_set_gives_each_clip_once_before_any_comes_again(tmp_path):
     assert source.n is None
     clips = [i for i, _ in identify(source.draw(12))]
     assert sorted(clips[:5]) == sorted(clips[5:10]) == [0, 1, 2, 3, 4]
+    # Nor in the repeats that follow.
+    clips = [i for repeat in range(3) for i, _ in identify(source.draw(4, repeat=repeat))]
+    assert sorted(clips[:5]) == sorted(clips[5:10]) == [0, 1, 2, 3, 4]
     assert source.description == {
         "kind": "data set",
         "path": str(tmp_path / "five.h5"),
@@ -411,6 +414,7 @@ def run(tmp_path_factory):
     np.random.seed(0)
     for iteration in 8, 12:
         generator = VideoGenerator(7, 5, channels=1, image_size=16, temporal_width=8, image_width=8)
+        generator.trained_on = {"source": "noise", "n_windows": 3}
         save_generator(str(folder / f"generator_iter_{iteration}.npz"), generator, iteration, config)
     return folder, generator
 
@@ -428,7 +432,7 @@ def test_a_run_or_a_snapshot_is_a_source_of_its_generators_samples(run, name):
         "sha256": sha256_of(folder / "generator_iter_12.npz"),
         "iteration": 12,
         "training": "tiny",
-        "trained on": "data/moving_mnist.h5",
+        "trained on": "noise",
         "frames": "16×16",
     }
 

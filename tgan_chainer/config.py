@@ -96,7 +96,8 @@ class Config:
         *("score_interval", "score_samples", "classifier", "opponent"),
     )
 
-    NUMBERLESS = "seed", "log_interval", "pytorch_kernels"
+    # What makes no run another experiment, and what a model ignores.
+    NEUTRAL = "seed", "log_interval", "pytorch_kernels"
     UNUSED = types.MappingProxyType(
         {
             "tgan": ("video_width", "mask_penalty"),
@@ -152,11 +153,11 @@ class Config:
             yaml.safe_dump(dataclasses.asdict(self), file, sort_keys=False, allow_unicode=True)
 
     def differences(self, other):
-        """Return in what the numbers of a run depend on other settings than ``other``'s, as a list of text.
+        """Return in which settings this is another experiment than ``other``, as a list of text.
 
-        Iterations, seed and settings that its model does not use are left out, and what the data determine.
+        Iterations are left out, and what the data determine.
         """
-        left_out = (*self.RESUMABLE, *self.NUMBERLESS, *self.UNUSED[other.model])
+        left_out = (*self.RESUMABLE, *self.NEUTRAL, *self.UNUSED[other.model])
         return [
             f"{key} {getattr(self, key)} instead of {value}"
             for key, value in vars(other).items()

@@ -15,6 +15,10 @@ BLOCK = 1 << 20
 TIMEOUT = 60  # seconds without a byte
 
 
+class _OtherContent(InputError):
+    """A file is not what was expected."""
+
+
 def download(url, path, size=None, md5=None, sha256=None, option=None):
     """Fetch ``url`` to ``path``, with a progress bar. A file that is already there is checked and kept.
 
@@ -66,10 +70,10 @@ def download_once(url, path, option, is_right):
             raise InputError(f"{record} is damaged; remove it and {path}, to fetch that again") from error
     try:
         download(url, path, **known, option=option)
-    except InputError as error:
-        if known and not was_there:
-            raise InputError(f"{error} ({record} says what it was before)") from error
-        raise
+    except _OtherContent as error:
+        if was_there:
+            raise
+        raise InputError(f"{error} ({record} says what it was before)") from error
     if not known:
         if not is_right(path):
             if was_there:
@@ -127,4 +131,4 @@ def _verified(blocks, expected, doing, name, remedy):
     found = {"size": size, **{kind: digest.hexdigest() for kind, digest in digests.items()}}
     for kind, value in found.items():
         if expected[kind] not in (None, value):
-            raise InputError(f"{name}: {kind} is {value}; expected {expected[kind]}; {remedy}")
+            raise _OtherContent(f"{name}: {kind} is {value}; expected {expected[kind]}; {remedy}")

@@ -62,16 +62,16 @@ def check_can_write(path):
 
 
 @contextlib.contextmanager
-def locked(folder):
+def locked(folder, wait=False):
     """Hold a lock on a folder, made if it is missing, until the block or the process ends, however it does.
 
     Raises:
-        InputError: Another process holds it.
+        InputError: Another process holds it, and ``wait`` is False.
     """
     os.makedirs(folder, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError as error:
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
             os.close(descriptor)

@@ -62,8 +62,9 @@ def save_snapshot(path, trainer, config):
     updater = trainer.updater
     _seed_cupy(updater.device, config.seed, updater.iteration)
     random_states = {"python": random.getstate(), "numpy": _numpy_state()}
-    more = {"data": _describe_data(trainer), "random_states": random_states}
-    _save(path, trainer, updater.iteration, config, label_names=updater.generator.label_names, **more)
+    data = updater.get_iterator("main").dataset.describe()
+    more = {"label_names": updater.generator.label_names, "data": data, "random_states": random_states}
+    _save(path, trainer, updater.iteration, config, **more)
 
 
 def load_snapshot(path, trainer, config):
@@ -84,7 +85,7 @@ def load_snapshot(path, trainer, config):
     for key, saved in vars(metadata["config"]).items():
         if key not in Config.RESUMABLE and saved != getattr(config, key):
             raise InputError(f"{key} cannot change when a run is resumed: it is {saved!r} in {path}")
-    if metadata["data"] != _describe_data(trainer):
+    if metadata["data"] != trainer.updater.get_iterator("main").dataset.describe():
         raise InputError(f"{path} was trained on other data than {config.data}: {metadata['data']['source']}")
     _load(path, arrays, "", trainer)
     version, internal, gauss_next = metadata["random_states"]["python"]
@@ -96,7 +97,8 @@ def load_snapshot(path, trainer, config):
 
 def save_generator(path, generator, iteration, config):
     """Write a generator to sample from; arguments as for :func:`save_snapshot`."""
-    _save(path, generator, iteration, config, label_names=generator.label_names)
+    more = {"label_names": generator.label_names, "data": generator.trained_on}
+    _save(path, generator, iteration, config, **more)
 
 
 def load_generator(source, gpu=-1):
@@ -127,8 +129,7 @@ def load_gan(source, gpu=-1):
         gpu (int): As for :func:`load_generator`.
 
     Returns:
-        tuple: The generator, as :func:`load_generator` returns it, with the attribute ``trained_on`` (what
-        :meth:`VideoDataset.describe` said of the data) added; and the discriminator.
+        tuple: The generator, as :func:`load_generator` returns it, and the discriminator.
 
     Raises:
         InputError: There is no such file, or it is damaged or of another kind.
@@ -141,9 +142,7 @@ def load_gan(source, gpu=-1):
     discriminator = build_discriminator(metadata["config"])
     _load(path, arrays, _DISCRIMINATOR_PATH, discriminator)
     discriminator.to_device(device)
-    generator = _rebuild_generator(path, metadata, arrays, device)
-    generator.trained_on = metadata["data"]
-    return generator, discriminator
+    return _rebuild_generator(path, metadata, arrays, device), discriminator
 
 
 def _newest(source, kind):
@@ -162,6 +161,7 @@ def _rebuild_generator(path, metadata, arrays, device):
     generator.to_device(device)
     generator.config, generator.iteration = metadata["config"], metadata["iteration"]
     generator.label_names = metadata.get("label_names")
+    generator.trained_on = metadata.get("data")
     return generator
 
 
@@ -239,10 +239,6 @@ def _load(path, arrays, prefix, target):
 def _numpy_state():
     name, keys, *rest = np.random.get_state()
     return [name, keys.tolist(), *rest]
-
-
-def _describe_data(trainer):
-    return trainer.updater.get_iterator("main").dataset.describe()
 
 
 def _seed_cupy(device, seed, iteration):

@@ -4,10 +4,11 @@ from tgan_chainer.evaluations.measures import N_REPEATS, N_SAMPLES
 
 ITERATIONS = 100_000  # after which the paper's scores were taken
 SIZE = "64×64"
+DATA = "UCF-101 (all)"  # how the source of the data set begins
 
 
 def departures(measured, classifier, source, window="random"):
-    """Compare how a score came about with how those of Table 4 did.
+    """Compare how a score came about with how those of Table 4 did, what was scored included.
 
     Args:
         measured (dict): What :func:`~tgan_chainer.evaluations.measure_inception` returned.
@@ -18,10 +19,24 @@ def departures(measured, classifier, source, window="random"):
     Returns:
         list of str: The differences; empty if none is known.
     """
+    found = departures_of_measuring(measured, classifier, source, window)
+    if source["kind"] == "generator":
+        if source["iteration"] < ITERATIONS:
+            found.append(f"iteration {source['iteration']:,} instead of {ITERATIONS:,}")
+        # By how train.py and the reduced configurations describe themselves.
+        found += [source["training"]] if {"CHANGED:", "REDUCED"} & set(source["training"].split()) else []
+    data = source.get("trained on", source.get("source", DATA))
+    if not data.startswith(DATA):
+        found.append(f"data: {data}, not {DATA}")
+    return found
+
+
+def departures_of_measuring(measured, classifier, source, window="random"):
+    """As :func:`departures`, but only of what happens to a video, whatever it is."""
     found = []
     for key, papers in ("samples", N_SAMPLES), ("repeats", N_REPEATS), ("splits", 1):
         if measured[key] != papers:
-            found.append(f"{measured[key]:,} {key} instead of {papers:,}")
+            found.append(f"{key}: {measured[key]:,} instead of {papers:,}")
     if not classifier.get("published"):
         found.append(f"classifier {classifier['weights']['file']}, not the published one")
     if window != "random":
@@ -30,8 +45,4 @@ def departures(measured, classifier, source, window="random"):
         found.append(f"frames {source['frames']} instead of {SIZE}")
     if source.get("frame rate", "as they are") != "as they are":
         found.append(f"resampled to {source['frame rate']}")
-    if source.get("iteration", ITERATIONS) < ITERATIONS:
-        found.append(f"iteration {source['iteration']:,} instead of {ITERATIONS:,}")
-    if source["kind"] == "data set" and not source["source"].startswith("UCF-101 (all)"):
-        found.append(f"data: {source['source']}, not all of UCF-101")
     return found

@@ -42,9 +42,11 @@ def measure_inception(source, classifier, n_samples=None, n_repeats=None, splits
     Raises:
         InputError: The source has not so many videos, or one of them cannot be scored.
     """
-    n_samples = n_samples or min(N_SAMPLES, source.n or N_SAMPLES)
+    if n_samples is None:
+        n_samples = min(N_SAMPLES, source.n or N_SAMPLES)
     check_positive_int(n_samples=n_samples, splits=splits)
-    n_repeats = n_repeats or min(N_REPEATS, max((source.n or N_SAMPLES * N_REPEATS) // n_samples, 1))
+    if n_repeats is None:
+        n_repeats = min(N_REPEATS, max((source.n or N_SAMPLES * N_REPEATS) // n_samples, 1))
     check_positive_int(n_repeats=n_repeats)
     if n_samples < splits:
         raise InputError(f"{n_samples} samples cannot be cut into {splits} splits; take more samples")
@@ -74,8 +76,8 @@ def measure_inception(source, classifier, n_samples=None, n_repeats=None, splits
 def measure_frechet(source, reference, classifier, n_samples=None, seed=0, batch_size=None):
     """Measure the Fréchet distance of the features of two sources of videos, with a progress bar.
 
-    The reference's videos are drawn by other random numbers than the source's, where it has enough of them: a
-    data set against itself gives the distance that the number of samples alone makes.
+    Where the reference has enough, its videos are others than those a source of the same path gives: a data
+    set of twice as many clips against itself shows the distance that the number of samples alone makes.
 
     Args:
         source, reference (VideoSource): Of the videos; of equally many from each.
@@ -90,7 +92,8 @@ def measure_frechet(source, reference, classifier, n_samples=None, seed=0, batch
     Raises:
         InputError: A source has not so many videos, or one of them cannot be scored.
     """
-    n_samples = n_samples or min(N_SAMPLES, source.n or N_SAMPLES, reference.n or N_SAMPLES)
+    if n_samples is None:
+        n_samples = min(N_SAMPLES, source.n or N_SAMPLES, reference.n or N_SAMPLES)
     check_positive_int(n_samples=n_samples)
     if n_samples < 2:
         raise InputError(f"a covariance needs two samples at least, not {n_samples}")

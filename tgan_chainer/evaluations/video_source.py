@@ -20,6 +20,7 @@ from tgan_chainer.snapshots import GENERATOR, find_snapshots, load_generator
 WINDOWS = "random", "first", "middle"
 RANGES = "signed", "unit"
 AHEAD = 64  # videos decoded while others are scored: two batches of a GPU, 50 MB
+RESIZING = "by bicubic interpolation with antialiasing"  # Pillow's for arrays and images, libav's for videos
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
 
@@ -140,7 +141,8 @@ class GeneratorSource(VideoSource):
             "sha256": sha256_of(path),
             "iteration": self.generator.iteration,
             "training": self.generator.config.description,
-            "trained on": self.generator.config.data,
+            # Generators of older versions do not know more than a path.
+            "trained on": (self.generator.trained_on or {"source": self.generator.config.data})["source"],
             "frames": _size_text(self.generator.video_shape[-1]),
         }
         if self.generator.n_classes:
@@ -169,9 +171,12 @@ class DatasetSource(VideoSource):
         }
 
     def draw(self, n, seed=0, repeat=0):
+        # One order of all clips after another; a repeat goes on where the one before ended.
+        n_clips, start, stop = self.dataset.n_clips, n * repeat, n * (repeat + 1)
+        passes = range(start // n_clips, -(-stop // n_clips))
+        orders = [np.random.RandomState([seed, i]).permutation(n_clips) for i in passes]
+        clips = np.concatenate(orders)[start - passes[0] * n_clips :][:n]
         rng = np.random.RandomState(seed_of(seed, repeat))
-        n_clips = self.dataset.n_clips
-        clips = np.concatenate([rng.permutation(n_clips) for _ in range(-(-n // n_clips))])[:n]
         first, stop = self.dataset.first_window[clips], self.dataset.first_window[clips + 1]
         windows = {
             "first": lambda: first,
@@ -205,6 +210,8 @@ class ArraySource(VideoSource):
             "values": _range_text(self._array, value_range),
             "frames": _size_text(first.shape[-1] if size is None else size),
         }
+        if size not in (None, first.shape[-1]):
+            self.description["resized from"] = f"{_size_text(first.shape[-1])} ({RESIZING})"
 
     def draw(self, n, seed=0, repeat=0):
         def read(i):
@@ -227,7 +234,7 @@ class FolderSource(VideoSource):
             "kind": "folder",
             "path": path,
             "videos": self.n,
-            "frames": "as they are" if size is None else f"{_size_text(size)}, the middle square",
+            "frames": "as they are" if size is None else f"{_size_text(size)}, the middle square, {RESIZING}",
             "frame rate": "as they are" if fps is None else f"{fps} a second",
         }
         if value_range is not None:

@@ -166,10 +166,11 @@ def title(content, preset):
 def shortcomings(content):
     """Return in what a table falls short of the paper, as text; an empty one if it does not."""
     done = {name: row["reduced"] for name, row in content["rows"].items() if row["status"] == "done"}
+    trained = {name for name in done if content["rows"][name]["runs"]}  # but for the data set's own row
     found = []
     for reason in sorted(set().union(*done.values())):
         names = [name for name in done if reason in done[name]]
-        found.append(reason if len(names) == len(done) else f"{reason} ({', '.join(names)})")
+        found.append(reason if trained.issubset(names) else f"{reason} ({', '.join(names)})")
     return f"What falls short: {'; '.join(found)}." if found else ""
 
 

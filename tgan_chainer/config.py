@@ -177,7 +177,7 @@ class Config:
         for field in dataclasses.fields(cls):
             if field.name == "description":
                 continue
-            default = "" if field.default is None else f" (default {field.default})"
+            default = "" if field.default in (None, "") else f" (default {field.default})"
             options = {"help": field.metadata["help"] + default, "default": argparse.SUPPRESS}
             if _type_of(field) is bool:
                 options |= {"action": argparse.BooleanOptionalAction}

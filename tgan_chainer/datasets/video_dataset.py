@@ -83,7 +83,7 @@ class VideoDataset(chainer.dataset.DatasetMixin):
             self.source = str(file.attrs.get("source", "unknown"))
 
         if with_labels and labels is None:
-            raise InputError(f"{self.path} has no /labels, which a conditional model needs")
+            raise InputError(f"{self.path} has no /labels, which a conditional model or a classifier needs")
         lengths = np.diff(offsets)
         taken = np.ones(len(lengths), bool) if clips is None else np.isin(np.arange(len(lengths)), clips)
         long_enough = (lengths >= n_frames) & taken

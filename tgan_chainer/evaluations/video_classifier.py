@@ -163,9 +163,7 @@ def load_classifier(path=None, mean=None, gpu=-1, cache=None):
             raise InputError(f"{name}: Caffe's own files cannot be read; expected {WEIGHTS} and {MEAN}")
     cache = cache or cache_folder()
     if path is None:
-        path = download_once(
-            URL + WEIGHTS, os.path.join(cache, WEIGHTS), "--classifier FILE", zipfile.is_zipfile
-        )
+        path = _download(WEIGHTS, cache, "--classifier FILE")
     arrays = read_npz(path, "a classifier")
     if "metadata" in arrays:
         if mean is not None:
@@ -219,6 +217,11 @@ def cache_folder():
     return os.environ.get("TGAN_CHAINER_CACHE") or os.path.join(user, "tgan_chainer")
 
 
+def _download(name, cache, option):
+    path = os.path.join(cache, name)
+    return download_once(URL + name, path, f"{option}, or put it there as {path}", zipfile.is_zipfile)
+
+
 def _published_c3d(path, arrays):
     fc8 = arrays.get("fc8/W")
     if fc8 is None or fc8.ndim != 2:
@@ -239,7 +242,7 @@ def _published_c3d(path, arrays):
 
 def _published_mean(path, cache):
     if path is None:
-        path = download_once(URL + MEAN, os.path.join(cache, MEAN), "--mean FILE", zipfile.is_zipfile)
+        path = _download(MEAN, cache, "--mean FILE")
     mean = read_npz(path, "a mean").get("mean")
     if mean is None:
         raise InputError(f"{path} has no array mean; expected {MEAN}")

@@ -355,7 +355,7 @@ def _load_array(path):
 
 def _check_black(array):
     """Raise InputError if floats seem to lie in [0, 1] instead of [-1, 1]."""
-    if array.dtype != np.uint8 and array.size and array.min() >= 0:
+    if array.dtype != np.uint8 and array.size and array.min() >= 0 and array.max() <= 1:
         raise InputError(
             "no value is below zero; expected floats in [-1, 1], black being -1, or uint8 (--range "
             "unit: these are in [0, 1]; --range signed: they are right)"

@@ -107,7 +107,7 @@ endef
 table3: $(INSTALLED) $(if $(IN_FULL),$(MOVING_MNIST) $(MOVING_MNIST_TEST))
 	$(call make_table,3,$(if $(IN_FULL),--test-data $(MOVING_MNIST_TEST)))
 
-table4: $(INSTALLED) $(if $(IN_FULL),$(if $(UCF101),$(UCF101_DATA)))
+table4: $(INSTALLED) $(and $(IN_FULL),$(UCF101),$(UCF101_DATA))
 	$(call make_table,4)
 
 report: $(INSTALLED)

@@ -27,6 +27,7 @@ shows the same with loss curves and moving samples.
 """
 
 import dataclasses
+import functools
 import os
 import signal
 import subprocess
@@ -49,6 +50,7 @@ from tgan_chainer.evaluations import (
     measure_inception,
     open_source,
 )
+from tgan_chainer.evaluations.departures import DATA as UCF101
 from tgan_chainer.evaluations.departures import departures_of_measuring
 from tgan_chainer.evaluations.measures import N_REPEATS, N_SAMPLES
 from tgan_chainer.evaluations.video_source import DatasetSource
@@ -56,7 +58,9 @@ from tgan_chainer.files import locked, save_json, save_text
 from tgan_chainer.snapshots import RESUMABLE, find_snapshots, load_gan, read_snapshot
 
 # How the source of the paper's data begins, by the name of the file in configs/.
-DATA = {"moving_mnist.h5": "Moving MNIST as published", "ucf101.h5": "UCF-101 (all)"}
+DATA = {"moving_mnist.h5": "Moving MNIST as published", "ucf101.h5": UCF101}
+
+PRESETS = "paper", "cpu", "smoke"
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIGS = os.path.join(HERE, "configs")
@@ -297,7 +301,7 @@ def trained(name, args, preset):
     target = settings.get("iterations", config.iterations)
     found = find_snapshots(folder, RESUMABLE)
     if found:
-        data = read_snapshot(found[-1])[0]["data"]
+        data = read_run(folder)[0]["data"]
         if data != args.described:
             raise InputError(f"{folder} was trained on other data than {args.data}: {data['source']}")
     if found and iteration_of(found[-1]) >= target:
@@ -367,10 +371,20 @@ def scored(args):
     return {"data": source, **{key: made_by[key] for key in ("date", "commit", "hardware")}}
 
 
+def read_run(folder):
+    """Return the metadata of a run's newest snapshot and how long its training took, in seconds."""
+    return _read_metadata(find_snapshots(folder, RESUMABLE)[-1])
+
+
+@functools.cache  # a snapshot can be large, does not change, and three functions ask for this
+def _read_metadata(path):
+    metadata, arrays = read_snapshot(path)
+    return metadata, float(arrays.get("_snapshot_elapsed_time", "nan"))
+
+
 def describe_run(folder):
     """Return what a table says of a run: iterations, seed, wall time, hardware and commit of its training."""
-    path = find_snapshots(folder, RESUMABLE)[-1]
-    metadata, arrays = read_snapshot(path)
+    metadata, wall_time = read_run(folder)
     entries = provenance.read(folder)
 
     def all_of(key):
@@ -379,7 +393,7 @@ def describe_run(folder):
     return {
         "iterations": metadata["iteration"],
         "seed": metadata["config"].seed,
-        "wall_time": float(arrays["_snapshot_elapsed_time"]),
+        "wall_time": wall_time,
         "hardware": all_of("hardware"),
         "commit": all_of("commit"),
     }
@@ -387,7 +401,7 @@ def describe_run(folder):
 
 def reasons(folder, name):
     """Return in what a run falls short of the configuration that the paper's row has."""
-    metadata, _ = read_snapshot(find_snapshots(folder, RESUMABLE)[-1])
+    metadata, _ = read_run(folder)
     ours, paper = metadata["config"], Config.load(os.path.join(CONFIGS, name + ".yaml"))
     found = []
     if metadata["iteration"] < paper.iterations:
@@ -441,7 +455,7 @@ class Table:
             save_text(self.path + ".md", self.markdown())
 
     def markdown(self):
-        order = [name for name in presets() if name in self.content]
+        order = [name for name in PRESETS if name in self.content]
         return "\n".join(format_section(self.number, name, self.content[name]) for name in order)
 
 
@@ -491,7 +505,7 @@ def default_data(args, preset):
 def parse_arguments(argv):
     parser = ArgumentParser(__doc__)
     parser.add_argument("table", type=int, choices=(3, 4), help="number of the table in the paper")
-    parser.add_argument("--preset", choices=("paper", "cpu", "smoke"), default="paper", help="see above")
+    parser.add_argument("--preset", choices=PRESETS, default="paper", help="see above")
     parser.add_argument(
         "--data", metavar="FILE", help="default: data/moving_mnist.h5 or data/ucf101.h5, by datasets/*.py"
     )

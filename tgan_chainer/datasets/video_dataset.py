@@ -103,7 +103,7 @@ class VideoDataset(chainer.dataset.DatasetMixin):
         return int(self.first_window[-1])
 
     def describe(self):
-        """Return what tells this data set from others, for snapshots and results: a dict."""
+        """Return what tells this data set from others: a dict of ``source`` (str) and ``n_windows`` (int)."""
         return {"source": self.source, "n_windows": len(self)}
 
     def __getstate__(self):

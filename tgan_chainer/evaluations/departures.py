@@ -1,8 +1,9 @@
 """In what an inception score departs from the published ones, so that nobody takes it for one of them."""
 
+from tgan_chainer.config import Config
 from tgan_chainer.evaluations.measures import N_REPEATS, N_SAMPLES
 
-ITERATIONS = 100_000  # after which the paper's scores were taken
+ITERATIONS = Config.iterations  # the paper's, after which its scores were taken
 SIZE = "64×64"
 DATA = "UCF-101 (all)"  # how the source of the data set begins
 
@@ -14,7 +15,7 @@ def departures(measured, classifier, source, window="random"):
         measured (dict): What :func:`~tgan_chainer.evaluations.measure_inception` returned.
         classifier (dict), source (dict): Descriptions of the :class:`VideoClassifier` and the
             :class:`VideoSource`.
-        window (str): Which frames of longer videos were taken.
+        window (str): Which frames of longer videos were taken: "random", "first" or "middle".
 
     Returns:
         list of str: The differences; empty if none is known.

@@ -126,7 +126,7 @@ def best_threshold(real, fake):
 
 
 def score_text(value, form=".2f"):
-    """Format a score, or what became of it in a JSON file; NaN as what it means."""
+    """Format a score, a float or the str that JSON files have for NaN and infinity; NaN as what it means."""
     value = float(value)
     return "undefined (0/0)" if np.isnan(value) else format(value, form)
 

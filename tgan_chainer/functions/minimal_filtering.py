@@ -24,7 +24,7 @@ import math
 
 import numpy as np
 
-from tgan_chainer.parallel import chunks, for_each, scratch
+from tgan_chainer.parallel import chunks, for_each, scratch, slice_length
 
 # What a thread works on at a time is to stay in the cache: so many elements of the batch, columns of the
 # matrix products, and rows of the large side's matrix. Measured on the layers of Table 1 and Fig. 1.
@@ -102,7 +102,7 @@ class MinimalFiltering:
         gW = np.empty((len(y), len(x), *self.kernel), x.dtype)
 
         def run(channels):
-            n_rows = _length(channels) * self.n_phases
+            n_rows = slice_length(channels) * self.n_phases
             gU = np.zeros((*(3,) * self.n_axes, n_rows, len(y)), x.dtype)
             for batch in chunks(x.shape[-1], _BATCH):
                 for tiles in self._blocks(x.shape[-1]):
@@ -167,7 +167,7 @@ class MinimalFiltering:
         return loaded
 
     def _shape_of_tiles(self, n_channels, tiles, batch):
-        return (*(2,) * self.n_axes, n_channels, *map(_length, tiles), _length(batch))
+        return (*(2,) * self.n_axes, n_channels, *map(slice_length, tiles), slice_length(batch))
 
     def _parts(self, tiles, with_last=True):
         """Yield (half, [(phase, its elements in the windows, the same on the large axes)]) for each half."""
@@ -197,8 +197,8 @@ class MinimalFiltering:
     def _windows(self, channels, tiles, batch, dtype):
         windows = []
         for half in np.ndindex(*(2,) * self.n_axes):
-            lengths = (_length(t) + 1 - h for t, h in zip(tiles, half))
-            shape = (_length(channels), *self.stride, *lengths, _length(batch))
+            lengths = (slice_length(t) + 1 - h for t, h in zip(tiles, half))
+            shape = (slice_length(channels), *self.stride, *lengths, slice_length(batch))
             windows.append(scratch(("windows", half), shape, dtype))
         return windows
 
@@ -286,7 +286,3 @@ def _transform_kernel_adjoint(gU, taps, n_axes):
 def _along(array, axis, index):
     """Index one axis, given by a negative number."""
     return array[(..., index, *(slice(None),) * (-axis - 1))]
-
-
-def _length(piece):
-    return piece.stop - piece.start

@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 
-from tgan_chainer.parallel import chunks, for_each, scratch
+from tgan_chainer.parallel import chunks, for_each, scratch, slice_length
 
 # What a thread works on at a time: so many elements of the batch, columns of the matrix products, and
 # channels of the input for the kernel's gradient. (On C3D's layers half or twice as many columns are as
@@ -63,7 +63,7 @@ class ThreeTapFiltering:
         gW = np.empty((len(y), len(x), matrix.shape[1]), x.dtype)
 
         def run(channels):
-            gU = np.zeros((*(4,) * self.n_axes, _length(channels), len(y)), x.dtype)
+            gU = np.zeros((*(4,) * self.n_axes, slice_length(channels), len(y)), x.dtype)
             for batch, tiles in self._blocks(x.shape[-1]):
                 elements = self._load_elements(x[channels][..., batch], tiles)
                 _kernel_gradient(elements, self._load_tiles(y[..., batch], tiles), gU, self.n_axes)
@@ -98,7 +98,7 @@ class ThreeTapFiltering:
 
     def _load_elements(self, x, tiles):
         """Return the four elements of each tile along the last axis, arrays (C, 2 t_1 + 2, ..., t_n, N)."""
-        lengths = [*(2 * _length(t) + 2 for t in tiles[:-1]), _length(tiles[-1]) + 1]
+        lengths = [*(2 * slice_length(t) + 2 for t in tiles[:-1]), slice_length(tiles[-1]) + 1]
         steps = [*(1 for _ in tiles[:-1]), 2]
         halves = scratch("halves", (2, len(x), *lengths, x.shape[-1]), x.dtype)
         halves.fill(0)
@@ -119,7 +119,7 @@ class ThreeTapFiltering:
         return y_tiles
 
     def _tiles(self, y, tiles):
-        shape = (*(2,) * self.n_axes, len(y), *map(_length, tiles), y.shape[-1])
+        shape = (*(2,) * self.n_axes, len(y), *map(slice_length, tiles), y.shape[-1])
         return scratch("tiles", shape, y.dtype)
 
     def _halves(self, y_tiles, y, tiles):
@@ -127,7 +127,7 @@ class ThreeTapFiltering:
         for half in np.ndindex(*(2,) * self.n_axes):
             starts = (2 * t.start + h for t, h in zip(tiles, half))
             steps = (2,) * self.n_axes
-            inside, outside = zip(*map(_overlap, starts, steps, map(_length, tiles), self.small))
+            inside, outside = zip(*map(_overlap, starts, steps, map(slice_length, tiles), self.small))
             yield _runs(y_tiles[half[::-1]])[(slice(None), *inside)], _runs(y)[(slice(None), *outside)]
 
 
@@ -216,7 +216,3 @@ def _overlap(start, step, n, length):
 def _runs(array):
     """View the batch as one element: NumPy copies it six times as fast, if it is of 4 float32."""
     return array.view(f"V{array.shape[-1] * array.itemsize}")[..., 0]
-
-
-def _length(piece):
-    return piece.stop - piece.start

@@ -9,11 +9,11 @@ import chainer.functions as F
 import chainer.links as L
 
 CONVOLUTIONS = ("conv1a", "conv2a", "conv3a", "conv3b", "conv4a", "conv4b", "conv5a", "conv5b")
-POOLED = "conv1a", "conv2a", "conv3b", "conv4b", "conv5b"
 LAYERS = (
     *("conv1a", "pool1", "conv2a", "pool2", "conv3a", "conv3b", "pool3", "conv4a", "conv4b", "pool4"),
     *("conv5a", "conv5b", "pool5", "fc6", "fc7", "fc8"),
 )
+POOLED = tuple(name for name, after in zip(LAYERS, LAYERS[1:]) if after.startswith("pool"))
 
 
 class C3D(chainer.Chain):

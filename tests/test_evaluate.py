@@ -10,7 +10,13 @@ from commands import assert_one_line_error, call, write_dark_and_bright
 from scipy.special import rel_entr
 
 from tgan_chainer.datasets import write_videos
-from tgan_chainer.evaluations import VideoClassifier, load_classifier, save_classifier, video_classifier
+from tgan_chainer.evaluations import (
+    VideoClassifier,
+    load_classifier,
+    measures,
+    save_classifier,
+    video_classifier,
+)
 from tgan_chainer.links import C3D
 
 TINY = (
@@ -132,6 +138,23 @@ def test_gam_is_won_by_one_or_the_other_and_says_by_what(data, runs, tmp_path):
     assert isinstance(one["r_sample"], float | str) and one["a"]["iteration"] == 2
     assert one["trained_on_test_data"] == ["a", "b"] and "which A and B were trained on" in result.stdout
     assert one["batch_statistics"]["errors"].keys() == one["errors"].keys()
+
+
+def test_gam_chooses_thresholds_by_other_clips_than_it_tests_on(tmp_path):
+    paths = [str(tmp_path / name) for name in ("one.h5", "other.h5")]
+    for path in paths:
+        with write_videos(path, "clip i is i everywhere") as writer:
+            for i in range(10):
+                writer.append(np.full((18, 16, 16, 1), i, np.uint8))
+
+    def clips(source):
+        return {int(video[0, 0, 0, 0] * 128 + 128) for video in source.draw(30)}
+
+    shape = 1, 16, 16, 16
+    test, real = map(clips, measures._real_videos(paths[0], paths[0], shape, seed=0))
+    assert len(test) == len(real) == 5 and test | real == set(range(10))
+    for source in measures._real_videos(*paths, shape, seed=0):  # of two files each is used as a whole
+        assert clips(source) == set(range(10))
 
 
 def test_a_model_against_itself_is_a_tie_but_for_chance(runs, tmp_path):

@@ -7,8 +7,8 @@ ROOT = pathlib.Path(__file__).resolve().parent
 README = ROOT / "README.md"
 
 # Read, not imported: importing the package needs Chainer, which is what this file asks to have installed.
-INIT = (ROOT / "tgan_chainer" / "__init__.py").read_text(encoding="utf-8")
-VERSION = re.search(r'^__version__ = "([^"]+)"', INIT, re.MULTILINE).group(1)
+VERSION_FILE = (ROOT / "tgan_chainer" / "version.py").read_text(encoding="utf-8")
+VERSION = re.search(r'^__version__ = "([^"]+)"', VERSION_FILE, re.MULTILINE).group(1)
 
 INSTALL_REQUIRES = [
     "chainer==7.8.1",  # its last release; tgan_chainer/_chainer_compat.py is written against this one
@@ -53,7 +53,11 @@ setup(
     ],
     # The versions tested. Chainer is frozen, and each new Python takes away something that it needs.
     python_requires=">=3.10,<3.14",
-    packages=find_packages(include=["tgan_chainer", "tgan_chainer.*"]),
+    packages=[*find_packages(include=["tgan_chainer", "tgan_chainer.*"]), "tgan_chainer.configs"],
+    # In a clone the configurations lie where people look for them; an installed package carries them along.
+    package_dir={"tgan_chainer.configs": "experiments/configs"},
+    package_data={"tgan_chainer.configs": ["*.yaml"]},
+    entry_points={"console_scripts": ["tgan = tgan_chainer.commands:main"]},
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,
 )

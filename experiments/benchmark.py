@@ -47,7 +47,7 @@ from tqdm import tqdm
 
 from tgan_chainer import provenance
 from tgan_chainer.checks import check_positive_int
-from tgan_chainer.cli import ArgumentParser, run_command
+from tgan_chainer.commands.cli import ArgumentParser, run_command
 from tgan_chainer.config import Config
 from tgan_chainer.devices import default_gpu, get_device
 from tgan_chainer.errors import InputError

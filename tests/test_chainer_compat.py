@@ -7,6 +7,7 @@ import types
 
 import numpy as np
 import pytest
+from helpers import ROOT
 
 from tgan_chainer import _chainer_compat
 
@@ -14,8 +15,6 @@ import chainer
 import chainer.functions as F
 import chainer.links as L
 from chainer.training import extensions
-
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 # Python 3.12 without setuptools, whatever Python runs the tests.
 MODULES_REMOVED = """

@@ -4,11 +4,12 @@ import os
 
 import pytest
 import yaml
+from helpers import CONFIGS
 
 from tgan_chainer.config import Config
 from tgan_chainer.errors import InputError
 
-CONFIGS = sorted(glob.glob(os.path.join(os.path.dirname(__file__), "..", "experiments", "configs", "*.yaml")))
+PATHS = sorted(glob.glob(os.path.join(CONFIGS, "*.yaml")))
 
 
 def load(tmp_path, text):
@@ -26,7 +27,7 @@ def test_the_defaults_are_the_papers():
     assert config.batch_size == 32
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=os.path.basename)
+@pytest.mark.parametrize("path", PATHS, ids=os.path.basename)
 def test_every_config_that_comes_with_the_project_is_valid_and_described(path):
     assert Config.load(path).description
 

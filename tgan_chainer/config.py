@@ -13,6 +13,13 @@ import yaml
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import atomic_path
 
+_HERE = os.path.dirname(os.path.abspath(__file__))
+# An installed package has the configurations beside this file; a clone has them where people look for them.
+CONFIGS = next(
+    (path for path in (os.path.join(_HERE, "configs"),) if os.path.isdir(path)),
+    os.path.join(os.path.dirname(_HERE), "experiments", "configs"),
+)
+
 
 def _setting(default, help, minimum=None, maximum=None, multiple_of=1, choices=None, inclusive=False):
     limits = {"minimum": minimum, "maximum": maximum, "multiple_of": multiple_of, "choices": choices}

@@ -8,9 +8,9 @@ import time
 
 import numpy as np
 
-import tgan_chainer
 from tgan_chainer.files import load_json, save_json
 from tgan_chainer.parallel import thread_count
+from tgan_chainer.version import __version__
 
 import chainer
 from chainer.backends import cuda
@@ -60,7 +60,7 @@ def describe(device):
     return {
         "date": time.strftime("%Y-%m-%d %H:%M:%S %z"),
         "commit": commit(),
-        "version": tgan_chainer.__version__,
+        "version": __version__,
         "versions": versions,
         "hardware": hardware,
         **machine,

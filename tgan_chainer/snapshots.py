@@ -16,12 +16,12 @@ import zlib
 
 import numpy as np
 
-import tgan_chainer
 from tgan_chainer.config import Config
 from tgan_chainer.devices import get_device
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.files import atomic_path
 from tgan_chainer.models import build_discriminator, build_generator
+from tgan_chainer.version import __version__
 
 from chainer.backends import cuda
 from chainer.serializers import DictionarySerializer, NpzDeserializer
@@ -211,7 +211,7 @@ def read_npz(path, kind):
 def _save(path, target, iteration, config, **more):
     metadata = {
         "format": _FORMAT,
-        "version": tgan_chainer.__version__,
+        "version": __version__,
         "iteration": iteration,
         "config": dataclasses.asdict(config),
         **more,

@@ -6,7 +6,6 @@ import zipfile
 
 import numpy as np
 
-import tgan_chainer
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.devices import get_device
 from tgan_chainer.download import download_once, sha256_of
@@ -15,6 +14,7 @@ from tgan_chainer.files import atomic_path
 from tgan_chainer.functions.resize_bicubic import resize_bicubic
 from tgan_chainer.links import C3D
 from tgan_chainer.snapshots import read_npz
+from tgan_chainer.version import __version__
 
 import chainer
 from chainer.serializers import DictionarySerializer, NpzDeserializer
@@ -190,7 +190,7 @@ def save_classifier(path, classifier, training=None):
     c3d = classifier.c3d
     metadata = {
         "format": _FORMAT,
-        "version": tgan_chainer.__version__,
+        "version": __version__,
         "network": {
             "n_classes": c3d.n_classes,
             "width": c3d.conv1a.W.shape[0],

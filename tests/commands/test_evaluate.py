@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 import pytest
-from commands import assert_one_line_error, call, write_dark_and_bright
+from helpers import assert_one_line_error, call, write_dark_and_bright
 from scipy.special import rel_entr
 
 from tgan_chainer.datasets import write_videos

@@ -7,7 +7,7 @@ from unittest import mock
 import imageio.v3 as iio
 import numpy as np
 import pytest
-from commands import assert_one_line_error, call
+from helpers import assert_one_line_error, call
 from PIL import Image, ImageSequence
 
 from tgan_chainer import figures, load_generator
@@ -19,7 +19,6 @@ from tgan_chainer.videos import to_uint8
 
 import chainer
 
-EXPERIMENTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "experiments")
 GAP, BORDER = figures.GAP, figures.BORDER
 TINY = {"image_size": 16, "temporal_width": 32, "image_width": 8, "discriminator_width": 1, "video_width": 8}
 

@@ -14,7 +14,9 @@ import pytest
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.errors import InputError
 
-EXPERIMENTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "experiments")
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+EXPERIMENTS = os.path.join(ROOT, "experiments")
+CONFIGS = os.path.join(EXPERIMENTS, "configs")
 
 
 def call(name, *arguments):

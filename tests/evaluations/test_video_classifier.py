@@ -9,7 +9,7 @@ import urllib.request
 import numpy as np
 import pytest
 import scipy.special
-from commands import refused
+from helpers import refused
 
 from tgan_chainer.download import sha256_of
 from tgan_chainer.errors import InputError

@@ -4,7 +4,6 @@ import argparse
 import base64
 import dataclasses
 import glob
-import importlib
 import io
 import json
 import os
@@ -16,9 +15,10 @@ import time
 
 import numpy as np
 import pytest
-from commands import EXPERIMENTS, assert_one_line_error, call, write_dark_and_bright
+from helpers import CONFIGS, EXPERIMENTS, assert_one_line_error, call, write_dark_and_bright
 from PIL import Image
 
+from tgan_chainer.commands import tables as tables_command
 from tgan_chainer.config import Config
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.files import locked
@@ -321,10 +321,10 @@ def test_what_another_process_is_training_is_left_alone(copy, options):
     assert "another process" in load(copy, 3)["TGAN vs. TGAN (G1(z1))"]["status"]
 
 
-def test_tables_that_are_made_at_the_same_time_keep_each_others_rows(copy, tables_module, monkeypatch):
+def test_tables_that_are_made_at_the_same_time_keep_each_others_rows(copy, monkeypatch):
     monkeypatch.chdir(copy)
-    one, other = (tables_module.Table(argparse.Namespace(table=3, preset="smoke")) for _ in range(2))
-    rows = tables_module.TABLES[3]
+    one, other = (tables_command.Table(argparse.Namespace(table=3, preset="smoke")) for _ in range(2))
+    rows = tables_command.TABLES[3]
     one.add(rows[0], {"status": "failed: one"})
     other.add(rows[2], {"status": "failed: other"})
     assert [row["status"] for row in load(copy, 3).values()] == ["failed: one", "done", "failed: other"]
@@ -360,15 +360,9 @@ def test_bad_input_is_one_line_and_trains_nothing(tmp_path, options, arguments, 
 # Which runs are those of the paper
 
 
-@pytest.fixture
-def tables_module(monkeypatch):
-    monkeypatch.syspath_prepend(EXPERIMENTS)
-    return importlib.import_module("tables")
-
-
 def save_run(folder, name, source, iteration=100_000, **changes):
     """Write the part of a snapshot that says how it was trained."""
-    config = Config.load(os.path.join(EXPERIMENTS, "configs", name + ".yaml"))
+    config = Config.load(os.path.join(CONFIGS, name + ".yaml"))
     config = dataclasses.replace(config, channels=1, image_size=64, **changes)
     metadata = {"format": "tgan_chainer snapshot 1", "iteration": iteration, "data": {"source": source}}
     metadata["config"] = dataclasses.asdict(config)
@@ -379,9 +373,9 @@ PUBLISHED = "Moving MNIST as published at http://www.cs.toronto.edu/~nitish/"
 
 
 @pytest.mark.parametrize("config", ["tgan_moving_mnist", "model3d_gan_moving_mnist", "tgan_z1_moving_mnist"])
-def test_a_run_as_in_the_paper_is_not_reduced(tables_module, tmp_path, config):
+def test_a_run_as_in_the_paper_is_not_reduced(tmp_path, config):
     save_run(tmp_path, config, PUBLISHED, seed=7, log_interval=3, data="elsewhere.h5")
-    assert tables_module.reasons(tmp_path, config) == []
+    assert tables_command.reasons(tmp_path, config) == []
 
 
 @pytest.mark.parametrize(
@@ -397,9 +391,9 @@ def test_a_run_as_in_the_paper_is_not_reduced(tables_module, tmp_path, config):
         ({"source": "The videos in /home"}, "data: The videos in /home, not Moving MNIST as published"),
     ],
 )
-def test_whatever_differs_from_the_paper_is_a_reason(tables_module, tmp_path, changes, reason):
+def test_whatever_differs_from_the_paper_is_a_reason(tmp_path, changes, reason):
     save_run(tmp_path, "tgan_moving_mnist", **{"source": PUBLISHED, **changes})
-    assert tables_module.reasons(tmp_path, "tgan_moving_mnist") == [reason]
+    assert tables_command.reasons(tmp_path, "tgan_moving_mnist") == [reason]
 
 
 @pytest.mark.slow

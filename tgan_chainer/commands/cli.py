@@ -2,11 +2,15 @@
 
 import argparse
 import difflib
+import shlex
 import signal
 import sys
 
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.parallel import prepare_process
+
+# How this process was called, for messages that tell how to call it again; None is by a script.
+program = None
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -21,7 +25,7 @@ class ArgumentParser(argparse.ArgumentParser):
             description=description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
-            **more,
+            **{"prog": shlex.join(program) if program else None, **more},
         )
 
     def parse_args(self, args=None, namespace=None):

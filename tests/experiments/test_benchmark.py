@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from helpers import EXPERIMENTS
 
 from tgan_chainer.clipping import SingularValueClipping
 from tgan_chainer.config import Config
@@ -18,7 +19,6 @@ from tgan_chainer.updaters import GANUpdater
 
 import chainer
 
-EXPERIMENTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "experiments")
 sys.path.append(EXPERIMENTS)
 
 import benchmark  # noqa: E402

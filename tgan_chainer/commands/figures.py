@@ -1,0 +1,237 @@
+"""Draw the figures of the paper's experiments from runs of your own.
+
+  2  loss curves of several runs, from their logs, with what clips each run's weights in the legend
+  3  a few videos of each run, six frames at even intervals; runs side by side
+  4  a grid of first frames for each run; runs side by side
+  5  videos with all their frames; runs below one another
+  6  frame interpolation: generated frames in red, intermediate frames between them; see interpolate.py
+  7  samples of each label beside its name, four frames at even intervals; for conditional models
+
+RUN is a results folder of train.py; for all figures but 2, a snapshot file will do as well. A .png is for
+print; .gif and .mp4 (not of figure 2) show grids that move, in figure 6 in slow motion. The paper's figure 2
+shows the loss of the generator (--key gen/loss).
+
+  python experiments/figures.py 2 results/tgan_weight_clipping_ucf101 results/tgan_svc_ucf101 --out fig2.png
+  python experiments/figures.py 2 results/c_0.01 results/c_0.001 results/svc --key gen/loss --out fig2.png
+  python experiments/figures.py 3 results/model3d_svc_moving_mnist results/tgan_moving_mnist --out fig3.png
+  python experiments/figures.py 4 results/video_gan_svc_ucf101 results/tgan_svc_ucf101 --num 36 --out fig4.gif
+  python experiments/figures.py 6 results/tgan_svc_ucf101 --factor 4 --out fig6.png
+  python experiments/figures.py 7 results/conditional_tgan_svc_ucf101 --label IceDancing 23 --out fig7.png
+
+The same --seed gives the videos that generate.py gives.
+"""
+
+import json
+import os
+
+import numpy as np
+from tqdm import tqdm
+
+from tgan_chainer import load_generator
+from tgan_chainer.checks import check_positive_int
+from tgan_chainer.commands.cli import ArgumentParser
+from tgan_chainer.config import Config
+from tgan_chainer.errors import InputError
+from tgan_chainer.figures import (
+    GAP,
+    InterpolatingGenerator,
+    draw_curves,
+    draw_interpolation,
+    draw_rows,
+    draw_strips,
+    draw_text,
+    enlarge,
+    join,
+    page_window,
+    save_picture,
+    spread_frames,
+    to_rgb,
+)
+from tgan_chainer.labels import label_name, parse_labels
+from tgan_chainer.videos import (
+    MAX_GRID,
+    add_picture_options,
+    check_picture_options,
+    check_suffix,
+    tile,
+    to_uint8,
+)
+
+DEFAULT_NUM = {3: 6, 4: 36, 5: 4, 6: 4, 7: 2}
+LABELS_ON_A_PAGE = 8
+MODELS = {"tgan": "TGAN", "conditional_tgan": "conditional TGAN", "3d": "3D model", "video_gan": "Video GAN"}
+LOSSES = {"wgan": "WGAN", "gan": "normal GAN"}
+
+
+def main(argv=None):
+    args = parse_arguments(argv)
+    check_arguments(args)
+    if args.figure == 2:
+        picture = draw_losses(args)
+    else:
+        titled = [draw_run(run, name, args) for run, name in zip(args.runs, run_names(args.runs))]
+        below = args.figure in (5, 6) and not args.moving
+        picture = join(titled, axis=1 if below else 2, gap=10 * args.scale)
+    save_picture(args.out, picture, args.fps)
+    what = "" if args.figure == 2 else f", seed {args.seed}"
+    print(f"figure {args.figure} of {', '.join(args.runs)}{what}: {args.out}")
+
+
+def draw_losses(args):
+    logs = [read_log(run) for run in args.runs]
+    key = args.key
+    if key is None:  # the normal GAN estimates no distance
+        key = "dis/wasserstein" if all("dis/wasserstein" in log[0] for log in logs) else "dis/loss"
+    curves = {}
+    for run, name, log in zip(args.runs, run_names(args.runs), logs):
+        if key not in log[0]:
+            known = ", ".join(sorted(k for k in log[0] if "/" in k))
+            raise InputError(f"the log of {run} has no {key!r}; it has {known}")
+        config = Config.load(os.path.join(run, "config.yaml"))
+        curves[f"{name} ({describe_clipping(config)})"] = (
+            [entry["iteration"] for entry in log],
+            [entry.get(key, np.nan) for entry in log],
+        )
+    return draw_curves(curves, key)
+
+
+def draw_run(run, name, args):
+    generator = load_generator(run, args.gpu)
+    draw = draw_samples_by_label if args.figure == 7 else draw_samples
+    try:
+        picture = draw(generator, name, args)
+    except InputError as error:
+        raise InputError(f"{run}: {error}") from error
+    title = draw_text(f"{name}\n{describe(generator.config)}", size=font_size(args))
+    return join([title, picture], axis=1, gap=2 * args.scale)
+
+
+def draw_samples(generator, name, args):
+    n_frames, slow = generator.video_shape[1], args.figure == 6
+    if slow:
+        window = None if args.moving else page_window(n_frames, args.factor)
+        generator = InterpolatingGenerator(generator, args.factor, window)
+    videos = sample(generator, args.num, args.seed, name)
+    if args.moving:
+        picture = to_rgb(tile(videos))
+    elif args.figure == 4:
+        picture = to_rgb(tile(videos[:, :, :1]))
+    elif slow:
+        picture = draw_interpolation(videos, args.factor)
+    else:
+        picture = draw_strips(videos[:, :, spread_frames(n_frames, 6)] if args.figure == 3 else videos)
+    return enlarge(picture, args.scale)
+
+
+def draw_samples_by_label(generator, name, args):
+    labels = parse_labels(args.label or ["all"], generator)
+    if not args.label:
+        labels = labels[:LABELS_ON_A_PAGE]
+    num = args.num
+    if num * len(labels) > MAX_GRID:
+        raise InputError(f"{num} videos of {len(labels)} labels are more than {MAX_GRID}")
+    videos = sample(generator, num * len(labels), args.seed, name, np.repeat(labels, num))
+    names, rows = [label_name(label, generator) for label in labels], []
+    for i in range(len(labels)):
+        of_label = videos[i * num : (i + 1) * num]
+        if args.moving:
+            row = to_rgb(tile(of_label, columns=num))
+        else:
+            of_label = of_label[:, :, spread_frames(of_label.shape[2], 4)]
+            row = join([draw_strips(video[None]) for video in of_label], axis=2, gap=GAP)
+        rows.append(enlarge(row, args.scale))
+    return draw_rows(names, rows, font_size(args))
+
+
+def sample(generator, num, seed, name, labels=None):
+    videos = tqdm(
+        generator.sample(num, seed, labels=labels), desc=name, total=num, unit="video", disable=None
+    )
+    return to_uint8(np.stack(list(videos)))
+
+
+def read_log(run):
+    path = os.path.join(run, "log")
+    try:
+        with open(path, encoding="utf-8") as file:
+            log = json.load(file)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(f"{run} holds no log; is it a results folder?") from error
+    except ValueError as error:  # not JSON, or not UTF-8
+        raise InputError(f"{path} is not JSON: {error}") from error
+    if not (isinstance(log, list) and all(isinstance(e, dict) and "iteration" in e for e in log)):
+        raise InputError(f"{path} is not a log of train.py")
+    if not log:
+        raise InputError(f"{path} is still empty; train for log_interval iterations first")
+    return log
+
+
+def run_names(runs):
+    """Return the runs' last names, or, where two have the same one, their whole paths."""
+    names = [os.path.splitext(os.path.basename(os.path.abspath(run)))[0] for run in runs]
+    return names if len(set(names)) == len(names) else runs
+
+
+def describe(config):
+    model = MODELS[config.model]
+    if config.model in ("tgan", "conditional_tgan") and not config.use_z0:
+        model += " (G1(z1))"  # as in Table 3
+    return f"{model}, {LOSSES[config.loss]}, {describe_clipping(config)}"
+
+
+def describe_clipping(config):
+    named = {"svc": "SVC", "weight": f"weight clipping, c = {config.c:g}", "none": "no clipping"}
+    return named[config.clipping]
+
+
+def font_size(args):
+    return 8 + 4 * args.scale
+
+
+def check_arguments(args):
+    suffix = check_suffix(args.out)
+    args.moving = suffix != ".png"
+    if suffix == ".npy" or (args.figure == 2 and args.moving):
+        wanted = ".png" if args.figure == 2 else ".png, .gif or .mp4"
+        raise InputError(f"{args.out} must end in {wanted} for figure {args.figure}")
+    if args.num is None:
+        args.num = DEFAULT_NUM.get(args.figure, 1)
+    check_positive_int(num=args.num, factor=args.factor)
+    check_picture_options(args, [args.seed])
+    if args.num > MAX_GRID:
+        raise InputError(f"num must be at most {MAX_GRID}, not {args.num}")
+    if args.factor > 64:
+        raise InputError(f"factor must be at most 64, not {args.factor}")
+    for option, figure in ("label", 7), ("key", 2):
+        if getattr(args, option) and args.figure != figure:
+            raise InputError(f"--{option} belongs to figure {figure}, not {args.figure}")
+    repeated = [run for i, run in enumerate(args.runs) if run in args.runs[:i]]
+    if repeated:
+        raise InputError(f"{repeated[0]} is given twice")
+
+
+def parse_arguments(argv):
+    parser = ArgumentParser(__doc__)
+    parser.add_argument("figure", type=int, choices=range(2, 8), help="number of the figure in the paper")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="results folders (or snapshots, except for 2)")
+    parser.add_argument("--out", metavar="FILE", required=True, help=".png, or .gif or .mp4 that moves")
+    parser.add_argument(
+        "--num", type=int, metavar="N",
+        help="videos of each run, in figure 7 of each label (default: " + ", ".join(
+            f"{figure}: {num}" for figure, num in DEFAULT_NUM.items()) + ")",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seed", type=int, metavar="N", default=0, help="of the latent variables (default 0)"
+    )
+    parser.add_argument(
+        "--key", help="figure 2: what to draw, such as gen/loss (default: dis/wasserstein, else dis/loss)"
+    )
+    parser.add_argument(
+        "--factor", type=int, metavar="N", default=4, help="figure 6: steps between frames (default 4)"
+    )
+    parser.add_argument(
+        "--label", nargs="+", metavar="L",
+        help=f"figure 7: names or numbers of labels, or all (default: the first {LABELS_ON_A_PAGE})",
+    )  # fmt: skip
+    add_picture_options(parser)
+    return parser.parse_args(argv)

@@ -1,0 +1,146 @@
+"""Generate the frames between frames (Section 5.1, Fig. 6), or the videos between two videos.
+
+SOURCE is a results folder of train.py (its newest generator is taken) or one snapshot file, of a TGAN or a
+conditional TGAN; other models have no trajectory z1 to interpolate. The suffix of --out chooses the form:
+
+  .png         one row for each video: the generated frames framed in red, the intermediate ones between them.
+               Without --frames only the first few frames, so that it fits on a page
+  .gif, .mp4   slow motion: a grid of videos with (T - 1) factor + 1 frames, as many a second as before
+  .npy         the numbers, float32 (N, C, (T - 1) factor + 1, H, W) in [-1, 1]
+
+  python experiments/interpolate.py results/tgan_moving_mnist
+  python experiments/interpolate.py results/tgan_moving_mnist --factor 3 --frames 5 9 --out fig6.png
+  python experiments/interpolate.py results/tgan_moving_mnist --factor 8 --num 16 --out slow.gif
+  python experiments/interpolate.py results/conditional_tgan_svc_ucf101 --label IceDancing 23 --num 2
+
+The same --seed gives the videos that generate.py gives. A conditional generator draws labels as often as its
+training data had them, unless --label says which: then there are --num videos of each label.
+
+With --between A B each video has a z0 of its own, on the line from the first one of seed A to the first one
+of seed B; in a .png the two ends are framed in red. Their label is that of seed A, or the one of --label.
+
+  python experiments/interpolate.py results/tgan_moving_mnist --between 0 1 --steps 8 --out between.gif
+"""
+
+import numpy as np
+from tqdm import tqdm
+
+from tgan_chainer import load_generator, save_videos
+from tgan_chainer.checks import check_positive_int
+from tgan_chainer.commands.cli import ArgumentParser
+from tgan_chainer.errors import InputError
+from tgan_chainer.figures import (
+    InterpolatingGenerator,
+    check_has_trajectory,
+    check_window,
+    draw_between,
+    draw_interpolation,
+    enlarge,
+    page_window,
+    save_picture,
+)
+from tgan_chainer.labels import parse_labels, repeat_labels
+from tgan_chainer.links.generator import random_states
+from tgan_chainer.videos import MAX_GRID, add_picture_options, check_picture_options, check_suffix, to_uint8
+
+import chainer
+
+MAX_FACTOR = 64
+MAX_STEPS = 64  # they are generated all at once
+
+
+def main(argv=None):
+    args = parse_arguments(argv)
+    check_arguments(args)
+    generator = load_generator(args.source, args.gpu)
+    check_has_trajectory(generator)
+    if args.between is None:
+        interpolate(generator, args)
+    else:
+        generate_between(generator, args)
+
+
+def interpolate(generator, args):
+    n_frames, still = generator.video_shape[1], args.out.lower().endswith(".png")
+    window = args.frames or (page_window(n_frames, args.factor) if still else (1, n_frames))
+    slow = InterpolatingGenerator(generator, args.factor, window)
+    labels, num = repeat_labels(args.label, args.num, generator)
+    if num > MAX_GRID and not args.out.lower().endswith(".npy"):
+        raise InputError(f"more than {MAX_GRID} videos do not fit into one picture; write an .npy")
+    videos = tqdm(slow.sample(num, args.seed, labels=labels), total=num, unit="video", disable=None)
+    if still:
+        picture = draw_interpolation(to_uint8(np.stack(list(videos))), args.factor)
+        save_picture(args.out, enlarge(picture, args.scale))
+    else:
+        save_videos(args.out, videos, count=num, fps=args.fps, scale=args.scale)
+    first, last = window
+    print(
+        f"{num} videos of iteration {generator.iteration}, seed {args.seed}, frames {first} to {last} in "
+        f"{slow.video_shape[1]} steps: {args.out}"
+    )
+
+
+def generate_between(generator, args):
+    first, last = args.frames or (1, generator.video_shape[1])
+    check_window(first, last, generator.video_shape[1])
+    labels = parse_labels(args.label, generator) if args.label else None
+    if labels and len(labels) > 1:
+        raise InputError(f"--between takes one --label, not {len(labels)}")
+    # As Generator.sample draws them, so that these are the first videos of generate.py with each seed.
+    (start, label_state), (end, _) = map(random_states, args.between)
+    z0_start, z0_end = (generator.draw_z0(1, random_state)[0] for random_state in (start, end))
+    if generator.n_classes:
+        label = generator.draw_labels(1, label_state) if labels is None else np.array(labels, np.int32)
+        labels = generator.device.send(label).repeat(args.steps)
+    with chainer.using_config("train", False), chainer.no_backprop_mode():
+        videos = generator.generate_between(z0_start, z0_end, args.steps, labels).array
+    videos = chainer.get_device("@numpy").send(videos)[:, :, first - 1 : last]
+    if args.out.lower().endswith(".png"):
+        save_picture(args.out, enlarge(draw_between(to_uint8(videos)), args.scale))
+    else:
+        save_videos(args.out, videos, fps=args.fps, scale=args.scale)
+    seeds = " to ".join(map(str, args.between))
+    print(f"{args.steps} videos of iteration {generator.iteration}, from seed {seeds}: {args.out}")
+
+
+def check_arguments(args):
+    given = [f"--{name}" for name in ("factor", "num", "seed") if getattr(args, name) is not None]
+    if args.between is not None and given:
+        raise InputError(f"{given[0]} has no meaning with --between, which takes --steps and two seeds")
+    if args.between is None and args.steps is not None:
+        raise InputError("--steps has no meaning without --between A B")
+    for name, default in {"factor": 4, "num": 4, "seed": 0, "steps": 8}.items():
+        if getattr(args, name) is None:
+            setattr(args, name, default)
+    check_positive_int(factor=args.factor, num=args.num)
+    check_picture_options(args, [args.seed, *(args.between or [])])
+    if args.factor > MAX_FACTOR:
+        raise InputError(f"factor must be at most {MAX_FACTOR}, not {args.factor}")
+    if not 2 <= args.steps <= MAX_STEPS:
+        raise InputError(f"steps must be in 2 ... {MAX_STEPS}, not {args.steps}")
+    check_suffix(args.out)
+
+
+def parse_arguments(argv):
+    parser = ArgumentParser(__doc__)
+    parser.add_argument("source", metavar="SOURCE", help="results folder or snapshot")
+    parser.add_argument("--out", metavar="FILE", default="interpolated.png", help="default: interpolated.png")
+    parser.add_argument(
+        "--factor", type=int, metavar="N", help="steps from one generated frame to the next (default 4)"
+    )
+    parser.add_argument("--num", type=int, metavar="N", help="how many videos (default 4)")
+    parser.add_argument("--seed", type=int, metavar="N", help="of the latent variables (default 0)")
+    parser.add_argument(
+        "--frames", type=int, nargs=2, metavar=("A", "B"), help="only from frame A to B, counted from 1"
+    )
+    parser.add_argument(
+        "--label", nargs="+", metavar="L", help="names or numbers of labels, or all (conditional models)"
+    )
+    parser.add_argument(
+        "--between", type=int, nargs=2, metavar=("A", "B"), help="seeds of the z0 at the ends of a line"
+    )
+    parser.add_argument(
+        "--steps", type=int, metavar="N", help="videos with --between, both ends included (default 8)"
+    )
+    add_picture_options(parser)
+    return parser.parse_args(argv)

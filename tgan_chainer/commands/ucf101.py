@@ -1,0 +1,285 @@
+"""Make the UCF-101 data set: 13,320 clips of people in 101 kinds of action, with their classes.
+
+What SRC can be
+  FOLDER              the unpacked UCF-101: a folder a class, with v_<Class>_g<group>_c<clip>.avi in it
+  UCF101.rar          as published; it is unpacked to the folder UCF-101 next to OUT, which needs one of
+                      the programs unrar, unar, bsdtar or 7z
+  UCF101.rar with --download
+                      the same, fetched first if it is not there (7 GB), and the splits with it. The
+                      authors publish no checksums: only the announced size is checked
+
+The official splits are used with --split. They are looked for in the folder ucfTrainTestlist beside or
+in SRC, or where --splits says. Classes are numbered from 0 in the order of its classInd.txt (which
+counts from 1), or of their names if it is not there.
+
+As in Section 6.1 of the paper frames are resized to 85x64, and the central 64x64 pixels are kept. Clips
+with fewer than --min-frames frames (after --fps) are left out and listed. Files that are missing or
+cannot be read are listed with the reason, and make the exit status 1; all others are in the file
+nevertheless.
+
+A run that was interrupted, even by kill -9, goes on if the same command is given again: what is done is
+kept in the folder OUT.parts, uncompressed, until OUT is whole. For all of UCF-101 that is 30 GB, and OUT
+takes up to as much again. The same videos and options give the same file, whatever the number of
+--workers. It is what the option --data of train.py takes.
+
+examples:
+  python datasets/ucf101.py ~/UCF-101 data/ucf101.h5
+  python datasets/ucf101.py ~/UCF-101 data/ucf101_train1.h5 --split train1 --splits ~/ucfTrainTestlist
+  python datasets/ucf101.py data/UCF101.rar data/ucf101.h5 --download
+  python datasets/ucf101.py ~/UCF-101 data/ucf101_128.h5 --width 171 --height 128 --crop 128 --fps 12.5
+"""
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+import zipfile
+
+from tgan_chainer.checks import check_positive_int
+from tgan_chainer.commands.cli import ArgumentParser
+from tgan_chainer.datasets.decoding import (
+    Clip,
+    add_options,
+    check_arguments,
+    make_video_file,
+    parse_fps,
+    read_video,
+    resize_filters,
+)
+from tgan_chainer.download import download
+from tgan_chainer.errors import InputError
+from tgan_chainer.files import TEMPORARY_PREFIX, atomic_path
+
+VIDEOS_URL = "https://www.crcv.ucf.edu/data/UCF101/UCF101.rar"
+SPLITS_URL = "https://www.crcv.ucf.edu/data/UCF101/UCF101TrainTestSplits-RecognitionTask.zip"
+SPLITS = "ucfTrainTestlist"
+
+UNPACKERS = {
+    "unrar": ["x", "-idq", "-o+", "{rar}", "{folder}/"],
+    "unar": ["-quiet", "-force-overwrite", "-no-directory", "-output-directory", "{folder}", "{rar}"],
+    "bsdtar": ["-x", "-f", "{rar}", "-C", "{folder}"],
+    "7z": ["x", "-bd", "-y", "-o{folder}", "{rar}"],
+}
+
+
+def main(argv=None):
+    parser = ArgumentParser(__doc__)
+    parser.add_argument("src", metavar="SRC", help="folder of the videos, or UCF101.rar")
+    parser.add_argument("out", metavar="OUT", help="file to make, such as data/ucf101.h5")
+    parser.add_argument("--download", action="store_true", help="fetch SRC, and the splits, if missing")
+    parser.add_argument(
+        "--split",
+        choices=["all", "train1", "test1", "train2", "test2", "train3", "test3"],
+        default="all",
+        help="part of the data set (default: %(default)s)",
+    )
+    parser.add_argument("--splits", metavar="FOLDER", help=f"where to find {SPLITS}'s files")
+    for name, default in (("width", 85), ("height", 64)):
+        parser.add_argument(
+            f"--{name}",
+            type=int,
+            metavar="N",
+            default=default,
+            help="pixels to resize to (default: %(default)s)",
+        )
+    parser.add_argument(
+        "--crop",
+        type=int,
+        metavar="N",
+        default=64,
+        help="side of the square to keep, 0: all (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--fps", type=parse_fps, help="resample to so many frames a second (default: as they are)"
+    )
+    add_options(parser)
+    args = parser.parse_args(argv)
+    check_positive_int(**{"--width": args.width, "--height": args.height})
+    if not 0 <= args.crop <= min(args.width, args.height):
+        raise InputError(
+            f"--crop is {args.crop}; expected 0 to {min(args.width, args.height)}, the shorter side"
+        )
+    check_arguments(args.out, args.force, args.min_frames, args.workers)
+
+    videos = find_videos(args)
+    splits = find_splits(args)
+    clips, label_names = find_clips(videos, splits, args.split)
+    geometry = {"width": args.width, "height": args.height, "crop": args.crop}
+    return make_video_file(
+        args.out,
+        clips,
+        functools.partial(read_video, filters=resize_filters(**geometry), fps=args.fps, gray=args.gray),
+        options={
+            "command": "ucf101",
+            **geometry,
+            "fps": str(args.fps),
+            "gray": args.gray,
+            "split": args.split,
+        },
+        source=f"UCF-101 ({args.split}), frames resized to {args.width}x{args.height}, crop {args.crop}",
+        label_names=label_names,
+        min_frames=args.min_frames,
+        workers=args.workers,
+        force=args.force,
+    )
+
+
+def find_videos(args):
+    """Fetch and unpack what has to be; return the folder with the class folders."""
+    src = args.src
+    if args.download and not src.lower().endswith(".rar"):
+        raise InputError(f"SRC is {src}; expected with --download the .rar file to make, such as UCF101.rar")
+    if src.lower().endswith(".rar") and not os.path.isdir(src):
+        folder = os.path.join(os.path.dirname(os.path.abspath(args.out)), "UCF-101")
+        if not os.path.isdir(folder):
+            unpackers = find_unpackers()  # before gigabytes are fetched in vain
+            if args.download:
+                download(VIDEOS_URL, src, option="SRC")
+            if not os.path.isfile(src):
+                raise InputError(f"{src}: no such file; fetch {VIDEOS_URL}, or let --download do so")
+            unpack(src, folder, unpackers)
+        if args.download:
+            fetch_splits(os.path.dirname(os.path.abspath(src)))
+        src = folder
+    if not os.path.isdir(src):
+        raise InputError(f"{src}: no such folder; expected the unpacked UCF-101, or UCF101.rar")
+    inner = os.path.join(src, "UCF-101")  # the archive has such a folder
+    return inner if os.path.isdir(inner) else src
+
+
+def find_unpackers():
+    found = [name for name in UNPACKERS if shutil.which(name)]
+    if not found:
+        raise InputError(
+            "none of unrar, unar, bsdtar and 7z is installed, which unpack UCF101.rar; install one "
+            "(Debian: apt install unar, or unrar, libarchive-tools, 7zip), or unpack it elsewhere"
+        )
+    return found
+
+
+def unpack(rar, folder, unpackers):
+    """Unpack to ``folder``, which appears when it is whole, by the first program that is able to."""
+    parent, name = os.path.split(folder)
+    temporary = os.path.join(parent, TEMPORARY_PREFIX + name)
+    failures = []
+    for program in unpackers:
+        shutil.rmtree(temporary, ignore_errors=True)
+        os.makedirs(temporary)
+        names = {"rar": os.path.abspath(rar), "folder": temporary}
+        arguments = [argument.format(**names) for argument in UNPACKERS[program]]
+        print(f"unpacking {rar} to {folder} by {program}", flush=True)
+        try:
+            run = subprocess.run(
+                [program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True
+            )
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        if run.returncode == 0:
+            os.rename(temporary, folder)
+            return
+        said = (run.stderr.strip() or run.stdout.strip() or "no message").splitlines()[-1]
+        failures.append(f"{program}: status {run.returncode}, {said}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    raise InputError(
+        f"{rar}: cannot be unpacked ({'; '.join(failures)}); fetch it again, or unpack it elsewhere"
+    )
+
+
+def fetch_splits(folder):
+    """Fetch the official splits to ``folder``, unless they are there."""
+    if os.path.isfile(os.path.join(folder, SPLITS, "classInd.txt")):
+        return
+    archive = os.path.join(folder, os.path.basename(SPLITS_URL))
+    download(SPLITS_URL, archive, option="--splits FOLDER, unpacked")
+    try:
+        with zipfile.ZipFile(archive) as file:
+            # classInd.txt last: it is the sign that all are there.
+            for member in sorted(file.namelist(), key=lambda member: member.endswith("classInd.txt")):
+                if member.endswith(".txt"):
+                    # By the last part of its name only, so that no archive writes anywhere else.
+                    target = os.path.join(folder, SPLITS, os.path.basename(member))
+                    with atomic_path(target) as temporary, open(temporary, "wb") as out:
+                        out.write(file.read(member))
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{archive}: damaged ({error}); remove it, and it is fetched again") from error
+
+
+def find_splits(args):
+    """Return the folder with classInd.txt, or None."""
+    if args.splits is not None:
+        if not os.path.isfile(os.path.join(args.splits, "classInd.txt")):
+            raise InputError(f"{args.splits}: no classInd.txt; expected the folder {SPLITS} of {SPLITS_URL}")
+        return args.splits
+    src = os.path.abspath(args.src)
+    for folder in (os.path.dirname(src), src, os.path.dirname(os.path.abspath(args.out))):
+        if os.path.isfile(os.path.join(folder, SPLITS, "classInd.txt")):
+            return os.path.join(folder, SPLITS)
+    if args.split != "all":
+        raise InputError(f"no {SPLITS} beside {args.src}; fetch {SPLITS_URL} and name its folder by --splits")
+    return None
+
+
+def find_clips(videos, splits, split):
+    """Return the clips, by class and name or as a split lists them, and the names of the classes."""
+    found = {}  # keyed by folder: the class in a file's name is at times spelt otherwise (HandStandPushups)
+    for folder in sorted(os.listdir(videos)):
+        if os.path.isdir(os.path.join(videos, folder)):
+            names = sorted(os.listdir(os.path.join(videos, folder)))
+            names = [name for name in names if re.fullmatch(r"v_\w+_g\d+_c\d+\.avi", name, re.IGNORECASE)]
+            if names:
+                found[folder] = names
+    if not found:
+        raise InputError(f"{videos}: no <Class>/v_<Class>_g01_c01.avi; expected the unpacked UCF-101")
+
+    label_names = list(found) if splits is None else read_classes(os.path.join(splits, "classInd.txt"))
+    labels = {name: label for label, name in enumerate(label_names)}
+    unknown = [folder for folder in found if folder not in labels]
+    if unknown:
+        raise InputError(
+            f"{videos}: the class {unknown[0]} is not in {splits}/classInd.txt; expected those there"
+        )
+    if split == "all":
+        paths = [f"{name}/{file}" for name in label_names for file in found.get(name, [])]
+    else:
+        paths = read_split(os.path.join(splits, f"{split[:-1]}list0{split[-1]}.txt"), labels)
+    clips = []
+    for path in paths:
+        folder, file = path.split("/")
+        clips.append(Clip(os.path.join(videos, folder, file), os.path.splitext(file)[0], labels[folder]))
+    return clips, label_names
+
+
+def read_classes(path):
+    """Return the class names of classInd.txt, ``1 ApplyEyeMakeup`` and so on, in order."""
+    names = []
+    for line in read_lines(path):
+        number, _, name = line.partition(" ")
+        if number != str(len(names) + 1) or not name:
+            raise InputError(f"{path}: '{line}'; expected '{len(names) + 1} <Class>'")
+        names.append(name)
+    return names
+
+
+def read_split(path, labels):
+    """Return the paths in a list such as trainlist01.txt; its own numbers of the classes are checked."""
+    paths = []
+    for line in read_lines(path):
+        name, _, number = line.partition(" ")
+        folder, _, file = name.partition("/")
+        if folder not in labels or not file or "/" in file or number not in ("", str(labels[folder] + 1)):
+            raise InputError(f"{path}: '{line}'; expected <Class>/<file>.avi and its number in classInd.txt")
+        paths.append(name)
+    return paths
+
+
+def read_lines(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = [line.strip() for line in file if line.strip()]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file; fetch {SPLITS_URL} again") from error
+    if not lines:
+        raise InputError(f"{path}: an empty list; fetch {SPLITS_URL} again")
+    return lines

@@ -11,6 +11,7 @@ from helpers import assert_one_line_error, call
 from PIL import Image, ImageSequence
 
 from tgan_chainer import figures, load_generator
+from tgan_chainer.commands import figures as figures_command
 from tgan_chainer.config import Config
 from tgan_chainer.errors import InputError
 from tgan_chainer.models import build_generator
@@ -224,7 +225,7 @@ def test_interpolate_refuses_bad_input_in_one_line(runs, tmp_path, monkeypatch, 
 
 def test_figure_2_draws_the_logged_losses_and_names_what_clips(runs, tmp_path):
     path = str(tmp_path / "fig2.png")
-    with mock.patch.object(figures, "draw_curves", wraps=figures.draw_curves) as draw:
+    with mock.patch.object(figures_command, "draw_curves", wraps=figures.draw_curves) as draw:
         succeed("figures.py", 2, runs["tgan"], runs["weight"], "--out", path)
         curves, key = draw.call_args.args
         assert key == "dis/wasserstein"
@@ -336,7 +337,7 @@ def test_only_videos_of_equal_length_move_together():
 
 def test_runs_of_the_same_name_are_told_apart_by_their_paths(runs, tmp_path):
     copy = save_run(tmp_path / "tgan", log=[{"iteration": 1, "dis/wasserstein": 1}])
-    with mock.patch.object(figures, "draw_curves", wraps=figures.draw_curves) as draw:
+    with mock.patch.object(figures_command, "draw_curves", wraps=figures.draw_curves) as draw:
         succeed("figures.py", 2, runs["tgan"], copy, "--out", tmp_path / "fig2.png")
     assert list(draw.call_args.args[0]) == [f"{runs['tgan']} (SVC)", f"{copy} (SVC)"]
 

@@ -303,7 +303,7 @@ def test_a_training_that_is_killed_is_a_failed_row(tmp_path, options):
         errors = process.communicate(timeout=60)[1]
     finally:
         kill_all(process)
-    assert process.returncode == 1 and "failed: train.py was killed by SIGKILL" in errors
+    assert process.returncode == 1 and "failed: train was killed by SIGKILL" in errors
     assert "SIGKILL" in load(tmp_path, 3)[TRAINED_3]["status"]
 
 

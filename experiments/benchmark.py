@@ -49,7 +49,7 @@ from tgan_chainer import provenance
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser, run_command
 from tgan_chainer.config import Config
-from tgan_chainer.devices import default_gpu, get_device
+from tgan_chainer.devices import default_gpu, use_device
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import atomic_path
 
@@ -75,7 +75,7 @@ MATRIX_SIZE = {"CPU": 2048, "GPU": 8192}
 def main(argv=None):
     args = parse_arguments(argv)
     gpu = default_gpu() if args.gpu is None else args.gpu
-    get_device(gpu)  # or say why there is none
+    use_device(gpu)  # or say why there is none
     kind = "CPU" if gpu < 0 else "GPU"
     configs = [choose_config(args, n, divisor) for divisor in args.width_divisor for n in args.batch_size]
     n_iterations = ITERATIONS[kind] if args.iterations is None else args.iterations

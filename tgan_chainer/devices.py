@@ -14,21 +14,17 @@ def default_gpu():
     return 0 if _count_gpus() else -1
 
 
-def get_device(gpu=None, tf32=None, pytorch_kernels=None):
-    """Make the device of a ``--gpu`` option the current one and return it.
+def get_device(gpu=None):
+    """Return the device of a ``--gpu`` option, without changing anything.
 
     Args:
         gpu (int): Number of a GPU, or -1 for the CPU; by default :func:`default_gpu`.
-        tf32 (bool): Whether a GPU may round the factors of products to the ten bits of TF32, which is faster;
-            to be said before the process's first product. None leaves it as it is.
-        pytorch_kernels (str): "auto", "on" or "off", see :mod:`tgan_chainer.functions.aten`. None leaves it
-            as it is.
 
     Returns:
         ~chainer.backend.Device: To hand to ``to_device`` and the updater.
 
     Raises:
-        InputError: There is no such GPU, or CuPy (or PyTorch, if it must be there) is not installed.
+        InputError: There is no such GPU, or CuPy is not installed.
     """
     gpu = default_gpu() if gpu is None else gpu
     if gpu < -1:
@@ -36,10 +32,32 @@ def get_device(gpu=None, tf32=None, pytorch_kernels=None):
     if gpu >= 0 and _count_gpus() == 0:
         raise InputError(
             f"gpu is {gpu}, but CuPy is not installed or finds no GPU here: "
-            "pip install cupy-cuda12x, or use --gpu -1 for the CPU"
+            "pip install 'cupy-cuda12x[ctk]', or use --gpu -1 for the CPU"
         )
     if gpu >= 0 and gpu >= _count_gpus():
         raise InputError(f"gpu is {gpu}, but the last GPU here is number {_count_gpus() - 1}")
+    return chainer.get_device("@numpy" if gpu < 0 else f"@cupy:{gpu}")
+
+
+def use_device(gpu=None, tf32=None, pytorch_kernels=None):
+    """Make the device of a ``--gpu`` option this thread's current one, and say how to compute there.
+
+    A command calls it once, before its first product. The choices hold for the whole process.
+
+    Args:
+        gpu (int): As for :func:`get_device`.
+        tf32 (bool): Whether a GPU may round the factors of products to the ten bits of TF32, which is faster.
+            None leaves it as it is; nothing said at all is False.
+        pytorch_kernels (str): "auto", "on" or "off", see :mod:`tgan_chainer.kernels.aten`. None leaves it as
+            it is; nothing said at all is "auto".
+
+    Returns:
+        ~chainer.backend.Device: As from :func:`get_device`.
+
+    Raises:
+        InputError: See :func:`get_device`; or PyTorch must be there and is not.
+    """
+    device = get_device(gpu)
     if pytorch_kernels == "on" and not importlib.util.find_spec("torch"):
         raise InputError("pytorch_kernels is on, but PyTorch is not installed: pip install torch")
     if pytorch_kernels is not None:
@@ -47,7 +65,10 @@ def get_device(gpu=None, tf32=None, pytorch_kernels=None):
     if tf32 is not None:
         chainer.global_config.tf32 = tf32
         os.environ["CUPY_TF32"] = str(int(tf32))  # CuPy reads it at its first product
-    device = chainer.get_device("@numpy" if gpu < 0 else f"@cupy:{gpu}")
+        if not tf32:
+            # CuPy has no option for its cuDNN, which rounds by default; NVIDIA's libraries read this when
+            # they are first used.
+            os.environ["NVIDIA_TF32_OVERRIDE"] = "0"
     device.use()
     return device
 

@@ -15,7 +15,7 @@ import numpy as np
 from peers import stock_chainer
 from tgan_chainer.clipping import SingularValueClipping
 from tgan_chainer.config import Config
-from tgan_chainer.devices import get_device
+from tgan_chainer.devices import use_device
 from tgan_chainer.models import build_discriminator, build_generator
 from tgan_chainer.optimizers import RMSprop
 from tgan_chainer.parallel import keep_freed_memory, prepare_process
@@ -105,7 +105,7 @@ class ChainerContender(Contender):
     """Our updater, with our links and clipping or with stock ones. Its attribute ``updater`` is that."""
 
     def __init__(self, config, gpu, stock):
-        self.device = get_device(gpu, config.tf32, config.pytorch_kernels)
+        self.device = use_device(gpu, config.tf32, config.pytorch_kernels)
         self.on_gpu = gpu >= 0
         np.random.seed(config.seed)
         rmsprop = chainer.optimizers.RMSprop if stock else RMSprop

@@ -19,7 +19,7 @@ from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.datasets import VideoDataset
 from tgan_chainer.datasets.decoding import parse_fps
-from tgan_chainer.devices import get_device
+from tgan_chainer.devices import get_device, use_device
 from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations import (
     departures,
@@ -105,6 +105,7 @@ def main(argv=None):
             raise InputError(f"there is no {path}; expected a run, a snapshot, a folder or a file of videos")
     out = args.out or default_name(args)
     check_can_write(out)
+    use_device(args.gpu)
     result, text = {"inception": inception, "frechet": frechet, "gam": play}[args.score](args)
     print(text)
     save_json(out, result)

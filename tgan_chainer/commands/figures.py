@@ -31,6 +31,7 @@ from tgan_chainer import load_generator
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.config import Config
+from tgan_chainer.devices import use_device
 from tgan_chainer.errors import InputError
 from tgan_chainer.figures import (
     GAP,
@@ -69,6 +70,7 @@ def main(argv=None):
     if args.figure == 2:
         picture = draw_losses(args)
     else:
+        use_device(args.gpu)
         titled = [draw_run(run, name, args) for run, name in zip(args.runs, run_names(args.runs))]
         below = args.figure in (5, 6) and not args.moving
         picture = join(titled, axis=1 if below else 2, gap=10 * args.scale)

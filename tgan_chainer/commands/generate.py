@@ -23,6 +23,7 @@ from tqdm import tqdm
 from tgan_chainer import load_generator, save_videos
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
+from tgan_chainer.devices import use_device
 from tgan_chainer.labels import repeat_labels
 from tgan_chainer.videos import add_picture_options, check_picture_options, check_suffix
 
@@ -34,6 +35,7 @@ def main(argv=None):
     if args.columns is not None:
         check_positive_int(columns=args.columns)
     suffix = check_suffix(args.out)
+    use_device(args.gpu)
     generator = load_generator(args.source, args.gpu)
 
     options = {"columns": args.columns, "fps": args.fps, "scale": args.scale}

@@ -28,6 +28,7 @@ from tqdm import tqdm
 from tgan_chainer import load_generator, save_videos
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
+from tgan_chainer.devices import use_device
 from tgan_chainer.errors import InputError
 from tgan_chainer.figures import (
     InterpolatingGenerator,
@@ -52,6 +53,7 @@ MAX_STEPS = 64  # they are generated all at once
 def main(argv=None):
     args = parse_arguments(argv)
     check_arguments(args)
+    use_device(args.gpu)
     generator = load_generator(args.source, args.gpu)
     check_has_trajectory(generator)
     if args.between is None:

@@ -19,6 +19,7 @@ from PIL import Image
 
 from tgan_chainer import load_generator, save_videos
 from tgan_chainer.commands.cli import ArgumentParser
+from tgan_chainer.devices import use_device
 from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations.gam import score_text
 from tgan_chainer.figures import draw_curves
@@ -59,6 +60,7 @@ def main(argv=None):
         "--gpu", type=int, metavar="N", help="GPU to sample on, -1 for the CPU (default: 0 if there)"
     )
     args = parser.parse_args(argv)
+    use_device(args.gpu)
     print(write_report(args.folder, args.out or os.path.join(args.folder, "report.html"), args.gpu))
 
 

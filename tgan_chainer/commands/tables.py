@@ -41,7 +41,7 @@ from tgan_chainer.commands import report
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.config import CONFIGS, Config
 from tgan_chainer.datasets import VideoDataset
-from tgan_chainer.devices import get_device
+from tgan_chainer.devices import use_device
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.evaluations import (
     departures,
@@ -149,7 +149,7 @@ def main(argv=None):
     Config(seed=args.seed, iterations=1 if args.iterations is None else args.iterations)  # checks them
     preset = presets()[args.preset]
     rows = choose_rows(args)
-    args.device = get_device(args.gpu)
+    args.device = use_device(args.gpu)
     args.data = args.data or default_data(args, preset)
     # Missing or damaged data are met now, not after hours of training.
     args.described, args.test_described = (

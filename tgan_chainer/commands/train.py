@@ -26,7 +26,7 @@ from tgan_chainer.commands import cli
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.config import CONFIGS, Config, config_name
 from tgan_chainer.datasets import RandomWindows, VideoDataset
-from tgan_chainer.devices import get_device
+from tgan_chainer.devices import use_device
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.evaluations import load_classifier
 from tgan_chainer.files import TEMPORARY_PREFIX, locked
@@ -44,7 +44,7 @@ DEFAULT_CONFIG = os.path.join(CONFIGS, "tgan_moving_mnist.yaml")
 def main(argv=None):
     args = parse_arguments(argv)
     config, out, resume_from = choose_run(args)
-    device = get_device(args.gpu, config.tf32, config.pytorch_kernels)
+    device = use_device(args.gpu, config.tf32, config.pytorch_kernels)
     print(config.description or out, flush=True)
     if device.xp is np and config.discriminator_width >= 64 and config.iterations > 1000:
         print("On a CPU this takes weeks; --config experiments/configs/tgan_moving_mnist_cpu.yaml does not.")

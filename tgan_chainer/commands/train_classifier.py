@@ -28,7 +28,7 @@ from tgan_chainer import extensions, provenance
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.datasets import RandomWindows, VideoDataset
-from tgan_chainer.devices import get_device
+from tgan_chainer.devices import use_device
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.evaluations import VideoClassifier, load_classifier, save_classifier
 from tgan_chainer.files import check_can_write
@@ -51,7 +51,7 @@ MEAN_OF = 256  # windows
 def main(argv=None):
     args = parse_arguments(argv)
     check_arguments(args)
-    device = get_device(args.gpu)
+    device = use_device(args.gpu)
     everything = VideoDataset(args.data, with_labels=True)
     training, validation = split(everything, args)
     n_classes = len(everything.label_names or range(everything.labels.max() + 1))

@@ -1,11 +1,15 @@
 """What all tests share: Chainer made importable, fixed random seeds, and tests for NumPy and CuPy."""
 
+import concurrent.futures
 import random
+import threading
+import time
+import types
 
 import numpy as np
 import pytest
 
-from tgan_chainer import _chainer_compat
+from tgan_chainer import _chainer_compat, parallel
 from tgan_chainer.devices import default_gpu
 
 with _chainer_compat.legacy_imports():
@@ -37,3 +41,20 @@ def seeds():
 def xp(request):
     """NumPy and, where there is a GPU, CuPy."""
     return np if request.param == "numpy" else cuda.cupy
+
+
+@pytest.fixture
+def workers(monkeypatch):
+    """Have three threads share the work of ``parallel.for_each``; the set of those that took part."""
+    found, pool = set(), concurrent.futures.ThreadPoolExecutor(3)
+
+    def work(function, item):
+        found.add(threading.get_ident())
+        time.sleep(0.005)  # or the first thread, if it is quick, takes the next item, too
+        function(item)
+
+    executor = types.SimpleNamespace(submit=lambda function, item: pool.submit(work, function, item))
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setattr(parallel, "_executor", lambda n_threads: executor)
+    yield found
+    pool.shutdown()

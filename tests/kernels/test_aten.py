@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from tgan_chainer.functions import aten
-from tgan_chainer.functions.convolution_nd import convolution_nd, deconvolution_nd
+from tgan_chainer.functions import convolution_nd, deconvolution_nd
+from tgan_chainer.kernels import aten
 
 import chainer
 import chainer.functions as F
 from chainer import backend
 from chainer.backends import cuda
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
 
 def compute(xp, mode, n_axes, kernel, stride, pad):
@@ -36,14 +36,14 @@ def test_outputs_and_gradients_are_ours(xp, n_axes, kernel, stride, pad):
 
 def test_on_a_cpu_only_when_asked():
     x = np.zeros(1, "f")
-    assert not aten.lends(x)
+    assert not aten.computes(x)
     with chainer.using_config("pytorch_kernels", "on"):
-        assert aten.lends(x)
+        assert aten.computes(x)
 
 
 @pytest.mark.parametrize("n_failures", [1, 2])
 def test_memory_is_asked_for_once_more_and_then_missed(n_failures):
-    torch, calls = pytest.importorskip("torch"), []
+    calls = []
 
     def convolve(*arguments):
         calls.append(arguments)
@@ -59,18 +59,33 @@ def test_memory_is_asked_for_once_more_and_then_missed(n_failures):
     assert calls == [(1, 2)] * 2
 
 
-def test_arrays_that_pytorch_cannot_take_as_they_are():
-    x, W = np.random.randn(2, 3, 8, 8).astype("f"), np.random.randn(4, 3, 4, 4).astype("f")
-    W.flags.writeable = False
+def test_flags_of_pytorch_are_its_own_after_a_call(monkeypatch):
+    for of_others in True, False:
+        monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", of_others)
+        for tf32 in True, False:
+            with chainer.using_config("tf32", tf32):
+                assert aten._call(lambda: torch.backends.cudnn.allow_tf32) == tf32
+                with pytest.raises(ZeroDivisionError):
+                    aten._call(lambda: 1 / 0)
+            assert torch.backends.cudnn.allow_tf32 == of_others
+    assert aten._call(lambda: torch.backends.cudnn.allow_tf32) is False  # where nothing was said
+
+
+def test_arrays_that_pytorch_cannot_take_as_they_are(xp):
+    x, W = xp.random.randn(2, 3, 8, 8).astype("f"), xp.random.randn(4, 3, 4, 4).astype("f")
+    if xp is np:
+        W.flags.writeable = False
     with chainer.using_config("pytorch_kernels", "on"):
         found = convolution_nd(x[::-1], W, None, 2, 1).array
-        assert not aten.lends(x.astype(">f4")) and not aten.lends(x.astype("g"))
-    np.testing.assert_allclose(found, convolution_nd(x, W, None, 2, 1).array[::-1], rtol=0, atol=1e-5)
+        assert not aten.computes(np.zeros(1, ">f4")) and not aten.computes(np.zeros(1, "g"))
+    expected = convolution_nd(cuda.to_cpu(x), cuda.to_cpu(W), None, 2, 1).array[::-1]
+    np.testing.assert_allclose(cuda.to_cpu(found), expected, rtol=0, atol=1e-5 if xp is np else 5e-3)
 
 
 @pytest.mark.gpu
 def test_on_a_gpu_unless_forbidden():
     x = cuda.cupy.zeros(1, "f")
-    assert backend.get_array_module(x) is cuda.cupy and aten.lends(x)
+    assert backend.get_array_module(x) is cuda.cupy
+    assert aten.computes(x) == torch.cuda.is_available()  # a CPU build of PyTorch sees no GPU
     with chainer.using_config("pytorch_kernels", "off"):
-        assert not aten.lends(x)
+        assert not aten.computes(x)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tgan_chainer.errors import InputError
-from tgan_chainer.functions.max_pooling import max_pooling
+from tgan_chainer.functions import max_pooling
 from tgan_chainer.links.c3d import C3D, LAYERS
 
 import chainer

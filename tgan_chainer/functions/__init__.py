@@ -1,3 +1,21 @@
+from tgan_chainer.functions.batch_normalization import batch_normalization, fixed_batch_normalization
 from tgan_chainer.functions.clip_singular_values import clip_singular_values, clip_singular_values_by_svd
+from tgan_chainer.functions.convolution_nd import convolution_nd, deconvolution_nd
+from tgan_chainer.functions.gaussian_noise import gaussian_noise
+from tgan_chainer.functions.leaky_relu import leaky_relu, relu
+from tgan_chainer.functions.max_pooling import max_pooling
+from tgan_chainer.functions.resize_bicubic import resize_bicubic
 
-__all__ = ["clip_singular_values", "clip_singular_values_by_svd"]
+__all__ = [
+    "batch_normalization",
+    "clip_singular_values",
+    "clip_singular_values_by_svd",
+    "convolution_nd",
+    "deconvolution_nd",
+    "fixed_batch_normalization",
+    "gaussian_noise",
+    "leaky_relu",
+    "max_pooling",
+    "relu",
+    "resize_bicubic",
+]

@@ -2,15 +2,16 @@
 
 On a CPU Chainer's pass some fifteen times over each array, and its leaky ReLU selects by a mask, at 4 ns an
 element. Here an array is read in tiles that stay in the cache, where NumPy's functions take 0.1 ns an element
-instead of up to 0.7. Results lie in memory as those of :mod:`tgan_chainer.functions.convolution_nd` do.
+instead of up to 0.7. Results lie in memory as :mod:`tgan_chainer.kernels.layout` says.
 """
 
 import numpy as np
 
-from tgan_chainer.functions.convolution_nd import is_batch_first
+from tgan_chainer.functions.leaky_relu import activate, derivative
+from tgan_chainer.functions.once_differentiable import OnceDifferentiable
+from tgan_chainer.kernels import layout
 from tgan_chainer.parallel import chunks, for_each
 
-import chainer
 import chainer.functions as F
 from chainer import backend
 from chainer.utils import type_check
@@ -31,25 +32,22 @@ def batch_normalization(
         x: float (N, C, d_1, ..., d_n), n = 0, 1, 2, 3. Statistics are taken over all axes but C.
         gamma: Scale, float (C,).
         beta: Shift, float (C,), or None.
-        slope (float): The leaky ReLU's, in [0, 1]: 0 is ReLU, 1 leaves it out.
+        slope (float): Slope below zero of the leaky ReLU, in [0, 1]: 0 is ReLU, 1 leaves it out.
         eps (float): Added to the variance.
         running_mean, running_var: Arrays (C,) that are moved towards mean and (unbiased) variance of this
             batch by 1 - ``decay``, or None.
-        decay (float): See there.
+        decay (float): Share of them that is kept.
 
     Returns:
-        ~chainer.Variable: float, of the shape of ``x``; in memory (C, d_1, ..., d_n, N). It can be
-        differentiated once.
+        ~chainer.Variable: float, of the shape of ``x``. It can be differentiated once.
 
     Raises:
         chainer.utils.type_check.InvalidType: Shapes or dtypes do not fit.
     """
-    if is_batch_first(x):
-        beta = backend.get_array_module(x).zeros(len(gamma), x.dtype) if beta is None else beta
-        y = F.batch_normalization(
-            x, gamma, beta, eps=eps, running_mean=running_mean, running_var=running_var, decay=decay
-        )
-        return F.leaky_relu(y, slope)
+    if layout.is_batch_first(x):
+        beta = _zeros_like(gamma) if beta is None else beta
+        options = {"eps": eps, "running_mean": running_mean, "running_var": running_var, "decay": decay}
+        return F.leaky_relu(F.batch_normalization(x, gamma, beta, **options), slope)
     function = _BatchNormalization(slope, eps)
     (y,) = function.apply((x, gamma) if beta is None else (x, gamma, beta))
     if running_mean is not None:
@@ -63,42 +61,11 @@ def batch_normalization(
 
 def fixed_batch_normalization(x, gamma, beta, mean, var, slope=1.0, eps=2e-5):
     """Normalize by ``mean`` and ``var``, arrays (C,), else do as :func:`batch_normalization`."""
+    if layout.is_batch_first(x):
+        beta = _zeros_like(gamma) if beta is None else beta
+        return F.leaky_relu(F.fixed_batch_normalization(x, gamma, beta, mean, var, eps), slope)
     function = _BatchNormalization(slope, eps, mean, var)
     return function.apply((x, gamma) if beta is None else (x, gamma, beta))[0]
-
-
-def leaky_relu(x, slope=0.2):
-    """Do what :func:`chainer.functions.leaky_relu` does, faster, for a slope in [0, 1].
-
-    ``x`` is a float array of any shape; the result has the same shape and memory order, and can be
-    differentiated once.
-    """
-    return _LeakyReLU(slope).apply((x,))[0]
-
-
-class OnceDifferentiable(chainer.FunctionNode):
-    """A function whose ``gradients(indexes, gy)`` computes with arrays."""
-
-    def backward(self, indexes, grad_outputs):
-        if chainer.config.enable_backprop:
-            raise NotImplementedError(f"{self.label} has no second derivative (enable_double_backprop=True)")
-        return tuple(map(chainer.as_variable, self.gradients(indexes, grad_outputs[0].array)))
-
-
-class _LeakyReLU(OnceDifferentiable):
-    def __init__(self, slope):
-        self.slope = slope
-
-    def check_type_forward(self, in_types):
-        type_check.expect(in_types.size() == 1, in_types[0].dtype.kind == "f")
-
-    def forward(self, inputs):
-        self.retain_outputs((0,))
-        return (_leaky_relu(inputs[0], self.slope),)
-
-    def gradients(self, indexes, gy):
-        (y,) = self.get_retained_outputs()
-        return (gy * _leaky_relu_derivative(y.array, self.slope),)
 
 
 class _BatchNormalization(OnceDifferentiable):
@@ -131,7 +98,7 @@ class _BatchNormalization(OnceDifferentiable):
             for tile in _tiles(rows[part]):
                 h = rows[part][tile] * scale[tile[0], None]
                 h += shift[tile[0], None]
-                y[part][tile] = _leaky_relu(h, self.slope)
+                y[part][tile] = activate(h, self.slope)
 
         _for_each_part(rows, run)
         return (_shaped_like(x, y),)
@@ -149,7 +116,7 @@ class _BatchNormalization(OnceDifferentiable):
             inv_std = (self.var[part] + self.eps) ** -0.5
             sums, products = xp.zeros_like(inv_std), xp.zeros_like(inv_std)
             for tile in _tiles(x):
-                xp.multiply(gy[part][tile], _leaky_relu_derivative(y[part][tile], self.slope), out=gh[tile])
+                xp.multiply(gy[part][tile], derivative(y[part][tile], self.slope), out=gh[tile])
                 sums[tile[0]] += _row_sums(gh[tile])
                 products[tile[0]] += _row_products(gh[tile], x[tile] - self.mean[part][tile[0], None])
             ggamma[part], gbeta[part] = products * inv_std, sums
@@ -169,21 +136,8 @@ class _BatchNormalization(OnceDifferentiable):
         return [(_shaped_like(x, gx), ggamma, gbeta)[i] for i in indexes]
 
 
-def _leaky_relu(x, slope):
-    # A maximum with a number instead of an array takes three times as long.
-    xp = backend.get_array_module(x)
-    return x if slope == 1 else xp.maximum(x, x * slope if slope else xp.zeros_like(x))
-
-
-def _leaky_relu_derivative(y, slope):
-    """Compute the derivative, 1 or slope, at the input of which y was the output; slope at 0, as Chainer."""
-    if slope == 0:
-        return y > 0
-    # Arithmetic, since a selection by `where` takes ten times as long.
-    derivative = (y > 0).astype(y.dtype)
-    derivative *= 1 - slope
-    derivative += slope
-    return derivative
+def _zeros_like(gamma):
+    return backend.get_array_module(gamma).zeros(gamma.shape, gamma.dtype)
 
 
 def _mean_and_variance(rows):
@@ -236,10 +190,8 @@ def _tiles(rows):
 
 def _rows(x):
     """View x (N, C, *d) as (C, the rest), copying it only if it does not lie in memory in that order."""
-    xp = backend.get_array_module(x)
-    return xp.ascontiguousarray(xp.moveaxis(x, 0, -1)).reshape(x.shape[1], -1)
+    return layout.batch_last(x).reshape(x.shape[1], -1)
 
 
 def _shaped_like(x, rows):
-    xp = backend.get_array_module(x)
-    return xp.moveaxis(rows.reshape(*x.shape[1:], len(x)), -1, 0)
+    return layout.batch_first(rows.reshape(*x.shape[1:], len(x)))

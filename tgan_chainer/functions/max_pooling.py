@@ -1,6 +1,6 @@
 import numpy as np
 
-from tgan_chainer.functions.batch_normalization import OnceDifferentiable
+from tgan_chainer.functions.once_differentiable import OnceDifferentiable
 from tgan_chainer.parallel import chunks, for_each
 
 from chainer import backend

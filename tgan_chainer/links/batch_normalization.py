@@ -1,7 +1,9 @@
-from tgan_chainer.functions.batch_normalization import batch_normalization, fixed_batch_normalization
+from tgan_chainer.functions import batch_normalization, fixed_batch_normalization, leaky_relu, relu
 
 import chainer
 import chainer.links as L
+
+_SLOPES = {None: 1.0, relu: 0.0, leaky_relu: 0.2}
 
 
 class BatchNormalization(L.BatchNormalization):
@@ -20,18 +22,19 @@ class BatchNormalization(L.BatchNormalization):
     def __init__(self, size, use_beta=True, use_gamma=True, initial_gamma=None):
         super().__init__(size, use_beta=use_beta, use_gamma=use_gamma, initial_gamma=initial_gamma)
 
-    def forward(self, x, slope=1.0):
-        """Normalize, then apply leaky ReLU.
+    def forward(self, x, activation=None):
+        """Normalize, then apply the activation function.
 
         Args:
             x: float32 (N, C, ...).
-            slope (float): The leaky ReLU's: 0 is ReLU, 1 leaves it out.
+            activation: :func:`~tgan_chainer.functions.relu`, :func:`~tgan_chainer.functions.leaky_relu` (with
+                its default slope), or None.
 
         Returns:
             ~chainer.Variable: float32 (N, C, ...).
         """
         gamma = self.xp.ones_like(self.avg_var) if self.gamma is None else self.gamma
-        statistics = self.avg_mean, self.avg_var
+        statistics, slope = (self.avg_mean, self.avg_var), _SLOPES[activation]
         if chainer.config.train:
             return batch_normalization(x, gamma, self.beta, slope, self.eps, *statistics, self.decay)
         return fixed_batch_normalization(x, gamma, self.beta, *statistics, slope, self.eps)

@@ -1,6 +1,5 @@
 from tgan_chainer.checks import check_multiple, check_positive_int, check_shape
-from tgan_chainer.functions.batch_normalization import leaky_relu
-from tgan_chainer.functions.max_pooling import max_pooling
+from tgan_chainer.functions import max_pooling, relu
 from tgan_chainer.links.batch_normalization import BatchNormalization
 from tgan_chainer.links.convolution_nd import ConvolutionND
 
@@ -83,17 +82,17 @@ class C3D(chainer.Chain):
             if name in CONVOLUTIONS:
                 h = self[name](h)
                 if self.use_bn:
-                    h = self[f"bn_{name}"](h, slope=0.0)
+                    h = self[f"bn_{name}"](h, relu)
                 elif name not in POOLED or name in layers:
-                    h = _relu(h)
+                    h = relu(h)
             elif name.startswith("pool"):
                 h = max_pooling(h, axes=(3, 4) if name == "pool1" else (2, 3, 4))
                 if not self.use_bn:  # the maximum of ReLUs is the ReLU of the maximum, with less to do
-                    h = _relu(h)
+                    h = relu(h)
             elif name == "fc8":
                 h = self.fc8(h)
             else:
-                h = _relu(self[name](h))
+                h = relu(self[name](h))
                 if name in layers:
                     outputs[name] = h
                 h = F.dropout(h, self.dropout)
@@ -102,7 +101,3 @@ class C3D(chainer.Chain):
             if len(outputs) == len(layers):
                 break
         return outputs
-
-
-def _relu(h):
-    return leaky_relu(h, slope=0.0)

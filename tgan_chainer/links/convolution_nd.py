@@ -1,4 +1,4 @@
-from tgan_chainer.functions.convolution_nd import convolution_nd, deconvolution_nd
+from tgan_chainer.functions import convolution_nd, deconvolution_nd
 
 import chainer.links as L
 

@@ -1,5 +1,6 @@
 from tgan_chainer.checks import check_multiple, check_positive_int, check_shape
 from tgan_chainer.errors import InputError
+from tgan_chainer.functions import relu
 from tgan_chainer.links.batch_normalization import BatchNormalization
 from tgan_chainer.links.convolution_nd import DeconvolutionND
 
@@ -96,19 +97,18 @@ class ImageGenerator(chainer.Chain):
             raise InputError(
                 f"z0 must {'not be None' if self.use_z0 else 'be None'}: use_z0 is {self.use_z0}"
             )
-        # A slope of 0 makes the leaky ReLU within each batch normalization link a ReLU.
-        maps = [self._to_maps(self.bn_z1(self.linear_z1(z1), slope=0))]
+        maps = [self._to_maps(self.bn_z1(self.linear_z1(z1), relu))]
         if self.use_z0:
             check_shape("z0", z0, (len(z1), self.k0))
-            maps.insert(0, self._to_maps(self.bn_z0(self.linear_z0(z0), slope=0)))
+            maps.insert(0, self._to_maps(self.bn_z0(self.linear_z0(z0), relu)))
         if self.n_classes:
             check_shape("label", label, (len(z1), self.n_classes))
-            maps.append(self._to_maps(self.bn_label(self.linear_label(label), slope=0)))
+            maps.append(self._to_maps(self.bn_label(self.linear_label(label), relu)))
         h = F.concat(maps) if len(maps) > 1 else maps[0]
-        h = self.bn1(self.deconv1(h), slope=0)
-        h = self.bn2(self.deconv2(h), slope=0)
-        h = self.bn3(self.deconv3(h), slope=0)
-        h = self.bn4(self.deconv4(h), slope=0)
+        h = self.bn1(self.deconv1(h), relu)
+        h = self.bn2(self.deconv2(h), relu)
+        h = self.bn3(self.deconv3(h), relu)
+        h = self.bn4(self.deconv4(h), relu)
         return F.tanh(self.deconv5(h))
 
     def _to_maps(self, h):

@@ -1,5 +1,6 @@
 from tgan_chainer.checks import check_positive_int, check_shape
 from tgan_chainer.errors import InputError
+from tgan_chainer.functions import relu
 from tgan_chainer.links.batch_normalization import BatchNormalization
 from tgan_chainer.links.convolution_nd import DeconvolutionND
 
@@ -71,6 +72,6 @@ class TemporalGenerator(chainer.Chain):
         check_shape("z0", z0, ("N", self.k0))
         h = F.expand_dims(z0, 2)
         for i in range(self._n_hidden):
-            h = self[f"bn{i}"](self[f"deconv{i}"](h), slope=0)  # with the ReLU
+            h = self[f"bn{i}"](self[f"deconv{i}"](h), relu)
         z1 = F.tanh(self.deconv_last(h))
         return F.transpose(z1, (0, 2, 1))

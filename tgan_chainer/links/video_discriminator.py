@@ -1,5 +1,5 @@
 from tgan_chainer.checks import check_multiple, check_positive_int, check_shape
-from tgan_chainer.functions.batch_normalization import leaky_relu
+from tgan_chainer.functions import gaussian_noise, leaky_relu
 from tgan_chainer.links.batch_normalization import BatchNormalization
 from tgan_chainer.links.convolution_nd import ConvolutionND
 from tgan_chainer.links.generator import one_hot
@@ -93,10 +93,8 @@ class VideoDiscriminator(chainer.Chain):
     def _activate(self, h, normalize=None):
         """Batch normalization, noise where there is any, and LeakyReLU."""
         if not (self.noise and chainer.config.train):
-            return normalize(h, slope=0.2) if normalize else leaky_relu(h, slope=0.2)
-        return leaky_relu(self._add_noise(normalize(h) if normalize else h), slope=0.2)
+            return normalize(h, leaky_relu) if normalize else leaky_relu(h)
+        return leaky_relu(self._add_noise(normalize(h) if normalize else h))
 
     def _add_noise(self, h):
-        noise = self.xp.random.standard_normal((*h.shape[1:], len(h))).astype(h.dtype)
-        noise *= self.noise
-        return h + self.xp.moveaxis(noise, -1, 0)  # in memory as the outputs of our own layers
+        return gaussian_noise(h, self.noise)

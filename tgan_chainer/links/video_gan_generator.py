@@ -1,6 +1,7 @@
 import numpy as np
 
 from tgan_chainer.checks import check_multiple, check_shape
+from tgan_chainer.functions import relu
 from tgan_chainer.links.batch_normalization import BatchNormalization
 from tgan_chainer.links.convolution_nd import DeconvolutionND
 from tgan_chainer.links.generator import Generator
@@ -78,8 +79,8 @@ class VideoGANGenerator(Generator):
         check_shape("z0", z0, ("N", self.k0))
         f, b = z0[:, :, None, None, None], z0[:, :, None, None]
         for i in range(4):
-            f = self[f"foreground_bn{i}"](self[f"foreground{i}"](f), slope=0)
-            b = self[f"background_bn{i}"](self[f"background{i}"](b), slope=0)
+            f = self[f"foreground_bn{i}"](self[f"foreground{i}"](f), relu)
+            b = self[f"background_bn{i}"](self[f"background{i}"](b), relu)
         return {
             "foreground": F.tanh(self.foreground_last(f)),
             "mask": F.sigmoid(self.mask_last(f)),

@@ -1,4 +1,5 @@
 from tgan_chainer.checks import check_multiple, check_shape
+from tgan_chainer.functions import relu
 from tgan_chainer.links.batch_normalization import BatchNormalization
 from tgan_chainer.links.convolution_nd import DeconvolutionND
 from tgan_chainer.links.generator import Generator
@@ -56,9 +57,9 @@ class VideoGenerator3D(Generator):
             ~chainer.Variable: Videos, float32 (N, C, T, H, W) in [-1, 1].
         """
         check_shape("z0", z0, ("N", self.k0))
-        h = self.bn0(self.linear0(z0), slope=0)
+        h = self.bn0(self.linear0(z0), relu)
         h = F.reshape(h, (len(z0), *self._start_shape))
-        h = self.bn1(self.deconv1(h), slope=0)
-        h = self.bn2(self.deconv2(h), slope=0)
-        h = self.bn3(self.deconv3(h), slope=0)
+        h = self.bn1(self.deconv1(h), relu)
+        h = self.bn2(self.deconv2(h), relu)
+        h = self.bn3(self.deconv3(h), relu)
         return F.tanh(self.deconv4(h))

@@ -5,7 +5,7 @@ Two outputs of a filter of three taps take four products instead of six (Lavin a
     m0 = (x0 - x2) w0,   m1 = (x1 + x2) (w0 + w1 + w2) / 2,   m2 = (x2 - x1) (w0 - w1 + w2) / 2,
     m3 = (x3 - x1) w2;   y0 = m0 + m1 + m2,   y1 = m1 - m2 + m3.
 
-It nests over the axes and has adjoints as :mod:`tgan_chainer.functions.minimal_filtering` says. Over three
+It nests over the axes and has adjoints as :mod:`~tgan_chainer.kernels.winograd_two_taps` says. Over three
 axes rounding errors are about one and a half times those of the direct sum.
 
 Arrays lie in memory as (C, *axes, N). The outputs are cut into tiles of two along each axis, which take the
@@ -18,6 +18,7 @@ import math
 
 import numpy as np
 
+from tgan_chainer.kernels.layout import batch_first, batch_last
 from tgan_chainer.parallel import chunks, for_each, scratch, slice_length
 
 # What a thread works on at a time: so many elements of the batch, columns of the matrix products, and
@@ -31,13 +32,24 @@ _ROWS = 64
 _KERNEL = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
 
 
-class ThreeTapFiltering:
-    """The algorithm for one shape; see the module's text.
+def convolve(x, W, grid):
+    return batch_first(_ThreeTaps.of(grid).convolve(batch_last(x), grid.used_kernel(W)))
 
-    Args:
-        pad (tuple of ints): Of the convolution, along each axis.
-        large, small (tuples of ints): Lengths of the axes of its input and of its output.
-    """
+
+def deconvolve(y, W, grid):
+    return batch_first(_ThreeTaps.of(grid).deconvolve(batch_last(y), grid.used_kernel(W)))
+
+
+def kernel_gradient(x, y, grid):
+    return grid.whole_gradient(_ThreeTaps.of(grid).kernel_gradient(batch_last(x), batch_last(y)))
+
+
+class _ThreeTaps:
+    """The algorithm for one padding and one pair of lengths of the axes."""
+
+    @classmethod
+    def of(cls, grid):
+        return cls(grid.pad, grid.large, grid.small)
 
     def __init__(self, pad, large, small):
         self.pad, self.large, self.small = pad, large, small
@@ -54,7 +66,7 @@ class ThreeTapFiltering:
         """y (C', *small, N), W (C', C, 3, ..., 3) → (C, *large, N)."""
         # The convolution with the kernel turned round, and its two sides exchanged.
         U = _transform_kernel(W, _kernel_matrix(self.n_axes, W.dtype)[:, ::-1]).swapaxes(-1, -2)
-        turned = ThreeTapFiltering(tuple(2 - p for p in self.pad), self.small, self.large)
+        turned = _ThreeTaps(tuple(2 - p for p in self.pad), self.small, self.large)
         return turned._convolve(y, U)
 
     def kernel_gradient(self, x, y):

@@ -8,9 +8,9 @@ instead of four (Winograd 1980; Lavin and Gray 2016, F(2, 2)):
 Nested over the axes, and with a matrix product over the channels in place of each scalar one, that is
 3/4, 9/16 or 27/64 of the multiplications of a convolution over one, two or three axes. A kernel of 3 or 4
 with stride 2, as in all of the paper's networks, has two taps for each phase of its input (see
-:mod:`tgan_chainer.functions.convolution_nd`); the phases are further channels. (Kernels of 3 with stride 1 go
-by :mod:`tgan_chainer.functions.three_tap_filtering`.) As all coefficients are ±1,
-rounding errors grow little: over three axes to about four times those of the direct sum.
+:class:`~tgan_chainer.kernels.grid.Grid`); the phases are further channels. (Kernels of 3 with stride 1 go by
+:mod:`~tgan_chainer.kernels.winograd_three_taps`.) As all coefficients are ±1, rounding errors grow little:
+over three axes to about four times those of the direct sum.
 
 The sum is trilinear in input, kernel and gradient of the output, so that the same three transforms and their
 adjoints give the convolution, its adjoint (the deconvolution) and the kernel's gradient.
@@ -24,6 +24,7 @@ import math
 
 import numpy as np
 
+from tgan_chainer.kernels.layout import batch_first, batch_last
 from tgan_chainer.parallel import chunks, for_each, scratch, slice_length
 
 # What a thread works on at a time is to stay in the cache: so many elements of the batch, columns of the
@@ -33,18 +34,26 @@ _COLUMNS = 1024
 _ROWS = 128
 
 
-class MinimalFiltering:
-    """The algorithm for one shape; see the module's text.
+def convolve(x, W, grid):
+    return batch_first(_TwoTaps(grid).convolve(batch_last(x), grid.used_kernel(W)))
 
-    Args:
-        kernel, stride, pad (tuples of ints): Of the convolution, along each axis.
-        large, small (tuples of ints): Lengths of the axes of its input and of its output.
-    """
 
-    def __init__(self, kernel, stride, pad, large, small):
-        self.kernel, self.stride, self.pad, self.large, self.small = kernel, stride, pad, large, small
-        self.n_axes, self.n_phases = len(kernel), math.prod(stride)
-        self.n_tiles = tuple(length // 2 for length in small)
+def deconvolve(y, W, grid):
+    return batch_first(_TwoTaps(grid).deconvolve(batch_last(y), grid.used_kernel(W)))
+
+
+def kernel_gradient(x, y, grid):
+    return grid.whole_gradient(_TwoTaps(grid).kernel_gradient(batch_last(x), batch_last(y)))
+
+
+class _TwoTaps:
+    """The algorithm for one grid, whose axes all have two taps and a small side of even length."""
+
+    def __init__(self, grid):
+        self.kernel, self.stride, self.pad, self.large = grid.kernel, grid.stride, grid.pad, grid.large
+        self.small = grid.small
+        self.n_axes, self.n_phases = len(self.kernel), math.prod(self.stride)
+        self.n_tiles = tuple(length // 2 for length in self.small)
         # Blocks are cut along the last axis but one, so that the runs in memory stay long.
         self.cut_axis = max(self.n_axes - 2, 0)
 

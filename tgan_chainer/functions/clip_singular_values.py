@@ -31,16 +31,20 @@ def clip_singular_values(W, limit=1.0):
 
     Raises:
         InputError: ``W`` has fewer than two axes or is not of a float dtype, or ``limit`` is not positive.
-        NonFiniteError: ``W`` holds NaN or infinity.
+        NonFiniteError: ``W`` holds NaN or infinity, or no decomposition of it succeeds.
     """
     matrix = _as_float64_matrix(W, limit)
     xp = backend.get_array_module(W)
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    eigenvalues, eigenvectors = xp.linalg.eigh(wide @ wide.T)  # ascending
-    largest = float(eigenvalues[-1]) ** 0.5 if eigenvalues[-1] > 0 else 0.0
+    try:
+        eigenvalues, eigenvectors = xp.linalg.eigh(wide @ wide.T)  # ascending
+    except np.linalg.LinAlgError:
+        return clip_singular_values_by_svd(W, limit)
+    # LAPACK on a CPU raises when it fails, cuSOLVER returns NaN, and a NaN may stand in any place.
+    largest = float(xp.sqrt(xp.maximum(eigenvalues, 0)).max())
     if largest <= limit * (1 + _ROUNDING):
         return W
-    if largest > limit * _GRAM_RANGE:
+    if not largest <= limit * _GRAM_RANGE:
         return clip_singular_values_by_svd(W, limit)
     exceeding = eigenvalues > limit**2
     u = eigenvectors[:, exceeding]
@@ -57,9 +61,15 @@ def clip_singular_values_by_svd(W, limit=1.0):
     """
     matrix = _as_float64_matrix(W, limit)
     xp = backend.get_array_module(W)
-    u, s, vt = xp.linalg.svd(matrix, full_matrices=False)
-    if float(s[0]) <= limit * (1 + _ROUNDING):
+    try:
+        u, s, vt = xp.linalg.svd(matrix, full_matrices=False)
+    except np.linalg.LinAlgError as error:
+        raise NonFiniteError(f"W has singular values that cannot be computed ({error})") from error
+    largest = float(s.max())
+    if largest <= limit * (1 + _ROUNDING):
         return W
+    if not np.isfinite(largest):
+        raise NonFiniteError(f"W has singular values that cannot be computed (the largest is {largest})")
     return ((u * xp.minimum(s, limit)) @ vt).reshape(W.shape).astype(W.dtype)
 
 

@@ -8,6 +8,8 @@ from tgan_chainer import VideoDiscriminator
 from tgan_chainer.clipping import SingularValueClipping, WeightClipping
 from tgan_chainer.errors import InputError, NonFiniteError
 
+import chainer
+
 
 def discriminator(scale=3):
     network = VideoDiscriminator(image_size=16, width=4)
@@ -47,11 +49,20 @@ def test_an_update_that_produced_nan_is_reported_with_the_parameters_name():
         SingularValueClipping()(network)
 
 
-def test_weight_clipping_clamps_every_parameter():
+def test_weight_clipping_clamps_every_parameter_after_each_update():
     network = discriminator()
-    before = {name: p.array.copy() for name, p in network.namedparams()}
-    WeightClipping(0.02)(network)
+    optimizer = chainer.optimizers.SGD(lr=1).setup(network)
+    optimizer.add_hook(WeightClipping(0.02))
+    expected = {}
     for name, parameter in network.namedparams():
-        assert (parameter.array == np.clip(before[name], -0.02, 0.02)).all()
+        parameter.grad = np.random.randn(*parameter.shape).astype("f")
+        expected[name] = np.clip(parameter.array - parameter.grad, np.float32(-0.02), np.float32(0.02))
+    optimizer.update()
+    for name, parameter in network.namedparams():
+        assert (parameter.array == expected[name]).all()
+
+
+@pytest.mark.parametrize("c", [0, -1, np.nan])
+def test_a_clipping_parameter_that_is_not_positive_is_refused(c):
     with pytest.raises(InputError, match="^c must"):
-        WeightClipping(0)
+        WeightClipping(c)

@@ -251,7 +251,7 @@ class _SameBatch(chainer.dataset.Iterator):
 
 class _MarkedClipping:
     def __init__(self, clipping, mark):
-        self.clipping, self.after, self.mark = clipping, clipping.after, mark
+        self.clipping, self.mark = clipping, mark
 
     def __call__(self, link):
         self.mark("rest")

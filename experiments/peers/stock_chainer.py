@@ -89,6 +89,9 @@ class VideoGenerator(chainer.Chain):
         frames = self.image_generator(z1, z0)
         return F.transpose(F.reshape(frames, (n, n_frames, *frames.shape[1:])), (0, 2, 1, 3, 4))
 
+    def forward_with_penalty(self, z0):
+        return self(z0), 0
+
 
 class VideoDiscriminator(chainer.Chain):
     """Videos, float32 (N, C, T, H, W) → scores, float32 (N, 1)."""
@@ -117,8 +120,6 @@ class VideoDiscriminator(chainer.Chain):
 
 class SVDClipping:
     """Table 2 to the letter: decompose every weight, limit its singular values to one, multiply again."""
-
-    after = "iteration"
 
     def __call__(self, link):
         xp = backend.get_array_module(*(p.array for p in link.params()))

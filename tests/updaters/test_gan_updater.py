@@ -6,6 +6,7 @@ import pytest
 from tgan_chainer import VideoDiscriminator, VideoGenerator
 from tgan_chainer.clipping import SingularValueClipping, WeightClipping
 from tgan_chainer.errors import InputError, NonFiniteError
+from tgan_chainer.links import Generator
 from tgan_chainer.losses import CrossEntropyLoss
 from tgan_chainer.updaters import GANUpdater
 
@@ -15,11 +16,11 @@ import chainer.links as L
 LR, ALPHA, EPS = 0.1, 0.99, 1e-8
 
 
-class LinearGenerator(chainer.Chain):
+class LinearGenerator(Generator):
     """z0 (N, 3) → "videos" (N, 4), with latent variables that the test knows."""
 
     def __init__(self, z0s):
-        super().__init__()
+        super().__init__(k0=3, video_shape=(4,))
         self.z0s = iter(z0s)
         with self.init_scope():
             self.layer = L.Linear(3, 4, nobias=True)
@@ -43,12 +44,8 @@ class Log(list):
         record.call_for_each_param, record.name, record.timing = False, event, "pre"
         return record
 
-    def clipping(self, after):
-        def clip(link):
-            self.append("clip")
-
-        clip.after = after
-        return clip
+    def clipping(self, link):
+        self.append("clip")
 
 
 def make(n_iterations=20, data=None, z0s=None, log=None, **options):
@@ -116,20 +113,27 @@ def test_two_iterations_followed_by_hand(simultaneous):
 )
 def test_the_order_of_algorithm_1(n_dis, n_clip, expected):
     log = Log()
-    updater = make(log=log, clipping=log.clipping("iteration"), n_dis=n_dis, n_clip=n_clip)
+    updater = make(log=log, clipping=log.clipping, n_dis=n_dis, n_clip=n_clip)
     for _ in expected:
         updater.update()
     assert " ".join(log) == " ".join(expected)
 
 
 def test_weight_clipping_follows_every_update_of_the_discriminator():
-    log = Log()
-    updater = make(log=log, clipping=log.clipping("update"), n_dis=2)
+    # The generator's step then goes through a discriminator whose weights are c at most.
+    data, z0s = np.random.randn(4, 4), np.random.randn(3, 2, 3)
+    updater = make(data=data, z0s=z0s, n_dis=2)
+    updater.get_optimizer("dis").add_hook(WeightClipping(0.01))
+    w, a = updater.discriminator.W.array.copy(), updater.generator.layer.W.array.copy()
+    ms = np.zeros_like(w)
+    for x, z0 in zip((data[:2], data[2:]), z0s):
+        w, ms = rmsprop(w, (z0 @ a.T).mean(0, keepdims=True) - x.mean(0, keepdims=True), ms)
+        w = np.clip(w, -0.01, 0.01)
+    a, _ = rmsprop(a, -np.outer(w, z0s[2].mean(0)), 0)
+
     updater.update()
-    assert " ".join(log) == "dis clip dis clip gen"
-    updater = make(clipping=WeightClipping(0.01))
-    updater.update()
-    assert max(abs(p.array).max() for p in updater.discriminator.params()) <= 0.01
+    np.testing.assert_allclose(updater.discriminator.W.array, w, rtol=1e-12)
+    np.testing.assert_allclose(updater.generator.layer.W.array, a, rtol=1e-9)
 
 
 def test_reported_values_are_the_expectations_of_equation_2():
@@ -169,9 +173,9 @@ class Product(chainer.FunctionNode):
         return tuple(gradients[i] for i in indexes)
 
 
-class ProductNetwork(chainer.Chain):
+class ProductNetwork(Generator):
     def __init__(self, name, asked):
-        super().__init__()
+        super().__init__(k0=4, video_shape=(4,))
         self.product_name, self.asked = name, asked
         with self.init_scope():
             self.w = chainer.Parameter(np.ones((1, 4), np.float32))
@@ -195,18 +199,36 @@ def test_no_gradient_is_computed_that_nobody_uses():
     assert asked[2:] == [("dis", (0,)), ("gen", (1,))]
 
 
-def test_a_loss_that_is_not_finite_stops_training_and_names_the_iteration():
+@pytest.mark.parametrize(("check_interval", "found_in"), [(None, 3), (1, 3), (2, 4), (5, 5)])
+def test_a_loss_that_is_not_finite_stops_training_and_names_the_iteration(check_interval, found_in):
     data = np.random.RandomState(0).randn(20, 4)
     data[4, 0] = np.nan  # in the batch of iteration 3
-    updater = make(data=data)
-    updater.update()
-    updater.update()
-    updater.check_losses()
-    updater.update()
-    with pytest.raises(NonFiniteError, match="dis/loss became nan in iteration 3"):
-        updater.check_losses()
-    with pytest.raises(NonFiniteError, match="dis/loss became nan in iteration 3"):
+    updater = make(data=data, check_interval=check_interval)
+    for _ in range(found_in - 1):
         updater.update()
+    with pytest.raises(NonFiniteError, match="^dis/loss became nan in iteration 3$"):
+        updater.update()
+
+
+def test_a_snapshot_can_ask_whether_all_losses_were_finite():
+    data = np.random.RandomState(0).randn(20, 4)
+    data[4, 0] = np.nan
+    updater = make(data=data, check_interval=100)
+    for _ in range(2):
+        updater.update()
+        updater.check_losses()
+    updater.update()
+    with pytest.raises(NonFiniteError, match="^dis/loss became nan in iteration 3$"):
+        updater.check_losses()
+
+
+def test_no_loss_is_kept_after_its_check():
+    updater = make(check_interval=3)
+    kept = []
+    for _ in range(7):
+        updater.update()
+        kept.append(len(updater._unchecked))
+    assert kept == [2, 4, 0, 2, 4, 0, 2]
 
 
 def test_a_loss_that_is_not_finite_is_named_rather_than_the_weight_that_it_spoilt():
@@ -224,11 +246,11 @@ def test_impossible_arguments_are_refused(options):
         make(**options)
 
 
-class Conditional(chainer.Chain):
+class Conditional(Generator):
     """Notes the labels that it is called with."""
 
     def __init__(self, size_in, size_out, seen):
-        super().__init__()
+        super().__init__(k0=size_in, video_shape=(size_out,))
         self.seen = seen
         with self.init_scope():
             self.layer = L.Linear(size_in, size_out)

@@ -71,12 +71,14 @@ def main(argv=None):
         network.to_device(device)
         optimizers[name] = build_optimizer(config).setup(network)
 
+    if config.clipping == "weight":
+        optimizers["dis"].add_hook(WeightClipping(config.c))
+
     # Algorithm 1.
-    clipping = {"svc": SingularValueClipping(), "weight": WeightClipping(config.c), "none": None}
     updater = GANUpdater(
         iterator,
         optimizers,
-        clipping=clipping[config.clipping],
+        clipping=SingularValueClipping() if config.clipping == "svc" else None,
         loss=LOSSES[config.loss](),
         n_dis=config.n_dis,
         n_clip=config.n_clip,

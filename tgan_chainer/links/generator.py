@@ -11,7 +11,7 @@ class Generator(chainer.Chain):
 
     A subclass calls the constructor and defines ``forward(z0)``, or, if it is conditional, ``forward(z0,
     labels)``, which returns videos, float32 (N, C, T, H, W) in [-1, 1]. One whose training has a penalty also
-    defines ``forward_with_penalty``, which returns videos and penalty.
+    overrides :meth:`forward_with_penalty`.
 
     Args:
         k0 (int): Size of z0.
@@ -33,6 +33,17 @@ class Generator(chainer.Chain):
         self.label_names = self.trained_on = None
         if n_classes:
             self.add_persistent("label_prior", np.full(n_classes, 1 / n_classes))
+
+    def forward_with_penalty(self, *inputs):
+        """Generate videos for training.
+
+        Args:
+            inputs: Those of ``forward``.
+
+        Returns:
+            tuple: What ``forward`` returns, and what the generator's step adds to its loss, a scalar: here 0.
+        """
+        return self(*inputs), 0
 
     def draw_z0(self, n, random_state=None):
         """Draw latent variables.

@@ -99,9 +99,11 @@ class VideoGANGenerator(Generator):
         return _compose(**self.streams(z0))
 
     def forward_with_penalty(self, z0):
-        """Return the videos and λ mean |m|, a scalar ~chainer.Variable."""
+        """Return videos and λ mean |m|, a scalar ~chainer.Variable, which is reported as ``penalty``."""
         streams = self.streams(z0)
-        return _compose(**streams), self.mask_penalty * F.average(streams["mask"])  # which is positive
+        penalty = self.mask_penalty * F.average(streams["mask"])  # m is positive
+        chainer.report({"penalty": penalty.array}, self)
+        return _compose(**streams), penalty
 
 
 def _normalization(size, use_beta):

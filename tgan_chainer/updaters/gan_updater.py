@@ -17,7 +17,7 @@ class GANUpdater(updaters.StandardUpdater):
        gradient of E[D(x)] - E[D(G(z0))];
     2. fresh z0, then a step of the generator, for the Wasserstein loss down the gradient of -E[D(G(z0))],
        through the discriminator that was just updated;
-    3. if t mod n_clip = 1, clipping of the discriminator.
+    3. if t mod n_clip = 1, singular value clipping of the discriminator.
 
     Only these gradients are computed: none of the generator in 1, none of the discriminator's parameters
     in 2, none of the videos x in either.
@@ -26,14 +26,15 @@ class GANUpdater(updaters.StandardUpdater):
     of the batch, and both networks are called with labels as their second argument.
 
     Reported (scalars): ``dis/loss``, ``gen/loss`` and what the loss calls its statistics, for the Wasserstein
-    loss ``dis/wasserstein``; ``gen/penalty`` where the generator has one.
+    loss ``dis/wasserstein``.
 
     Args:
         iterator (~chainer.dataset.Iterator): Of videos, float32 (C, T, H, W) in [-1, 1], or of pairs (video,
             label).
         optimizer (dict): ``{"gen": ..., "dis": ...}``, set up with a generator and a discriminator of
             :mod:`tgan_chainer.links`. The paper's are RMSprop with a learning rate of 5e-5 (Section 6.2).
-        clipping: See :mod:`tgan_chainer.clipping`; None for no clipping.
+        clipping (callable): Clips the discriminator, which it is called with, see
+            :class:`~tgan_chainer.clipping.SingularValueClipping`; None leaves line 3 out.
         loss: See :mod:`tgan_chainer.losses`; the Wasserstein loss if None.
         n_dis (int): n_D, updates of the discriminator per iteration.
         n_clip (int): Interval of the clipping in iterations. (With n_clip = 1, "t mod n_clip = 1" never
@@ -41,11 +42,14 @@ class GANUpdater(updaters.StandardUpdater):
         simultaneous (bool): The variant of the authors' own experiments: one forward pass serves both steps,
             so that the generator's gradient goes through the discriminator *before* its update.
             Needs n_dis = 1.
+        check_interval (int): Iterations from one check that all losses were finite to the next; by default 1
+            on a CPU and 100 on a GPU, which would have to finish all its work for each. There is also a check
+            before each clipping.
         converter, device: As for :class:`chainer.training.updaters.StandardUpdater`.
 
     Raises:
         InputError: An argument is out of range.
-        NonFiniteError: From :meth:`update`, one iteration after a loss was not finite.
+        NonFiniteError: From :meth:`update`, if a loss was not finite. The message names it and its iteration.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class GANUpdater(updaters.StandardUpdater):
         n_dis=1,
         n_clip=5,
         simultaneous=False,
+        check_interval=None,
         converter=chainer.dataset.concat_examples,
         device=None,
     ):
@@ -69,11 +74,11 @@ class GANUpdater(updaters.StandardUpdater):
         self.simultaneous = simultaneous
         self.generator = self.get_optimizer("gen").target
         self.discriminator = self.get_optimizer("dis").target
-        self._losses = {}
+        self._check_interval = check_interval or (1 if self.discriminator.xp is np else 100)
+        self._unchecked = []  # (iteration, name, loss), oldest first
 
     def update_core(self):
         t = self.iteration + 1  # Algorithm 1 counts from 1
-        previous_losses, self._losses = self._losses, {}
         if self.simultaneous:
             self._update_both(*self._next_batch())
         else:
@@ -81,16 +86,21 @@ class GANUpdater(updaters.StandardUpdater):
                 x, *labels = self._next_batch()
                 self._update_discriminator(x, *labels)
             self._update_generator(len(x), *labels)
-        # Of the iteration before: the GPU has long computed these, so that asking for them here, unlike
-        # asking for the newest, does not make it idle in every iteration.
-        _check_finite(previous_losses, t - 1)
-        if self.clipping and self.clipping.after == "iteration" and (t - 1) % self.n_clip == 0:
-            _check_finite(self._losses, t)
+        clips = self.clipping is not None and (t - 1) % self.n_clip == 0
+        if clips or t % self._check_interval == 0:
+            self.check_losses()
+        if clips:
             self.clipping(self.discriminator)
 
     def check_losses(self):
-        """Raise NonFiniteError now if a loss of the last iteration is NaN or infinite."""
-        _check_finite(self._losses, self.iteration)
+        """Raise NonFiniteError if a loss since the last check is NaN or infinite."""
+        unchecked, self._unchecked = self._unchecked, []
+        if unchecked:
+            losses = self.discriminator.xp.stack([loss for *_, loss in unchecked])
+            values = chainer.get_device("@numpy").send(losses)
+            for (iteration, name, _), value in zip(unchecked, values, strict=True):
+                if not np.isfinite(value):
+                    raise NonFiniteError(f"{name} became {value} in iteration {iteration}")
 
     def _next_batch(self):
         batch = self.converter(self.get_iterator("main").next(), self.input_device)
@@ -103,56 +113,31 @@ class GANUpdater(updaters.StandardUpdater):
         loss = self.loss.discriminator(score_real, score_fake)
         chainer.grad([loss], list(self.discriminator.params()), set_grad=True)
         self._apply("dis")
-        self._report_discriminator(loss, score_real, score_fake)
-
-    def _generate(self, n, *labels):
-        """Return videos and the generator's penalty, or None where it has none."""
-        z0 = self.generator.draw_z0(n)
-        if hasattr(self.generator, "forward_with_penalty"):
-            return self.generator.forward_with_penalty(z0, *labels)
-        return self.generator(z0, *labels), None
+        self._report("dis", loss, self.loss.statistics(score_real.array, score_fake.array))
 
     def _update_generator(self, n, *labels):
-        fake, penalty = self._generate(n, *labels)
+        fake, penalty = self.generator.forward_with_penalty(self.generator.draw_z0(n), *labels)
         loss = self.loss.generator(self.discriminator(fake, *labels))
-        chainer.grad(
-            [loss if penalty is None else loss + penalty], list(self.generator.params()), set_grad=True
-        )
+        chainer.grad([loss + penalty], list(self.generator.params()), set_grad=True)
         self._apply("gen")
-        self._report_generator(loss, penalty)
+        self._report("gen", loss, {})
 
     def _update_both(self, x, *labels):
-        fake, penalty = self._generate(len(x), *labels)
+        fake, penalty = self.generator.forward_with_penalty(self.generator.draw_z0(len(x)), *labels)
         score_real, score_fake = self.discriminator(x, *labels), self.discriminator(fake, *labels)
         loss_dis, loss_gen = self.loss.discriminator(score_real, score_fake), self.loss.generator(score_fake)
         chainer.grad([loss_dis], list(self.discriminator.params()), set_grad=True)
-        total = loss_gen if penalty is None else loss_gen + penalty
-        chainer.grad([total], list(self.generator.params()), set_grad=True)
+        chainer.grad([loss_gen + penalty], list(self.generator.params()), set_grad=True)
         self._apply("dis")
         self._apply("gen")
-        self._report_discriminator(loss_dis, score_real, score_fake)
-        self._report_generator(loss_gen, penalty)
+        self._report("dis", loss_dis, self.loss.statistics(score_real.array, score_fake.array))
+        self._report("gen", loss_gen, {})
 
     def _apply(self, name):
         optimizer = self.get_optimizer(name)
         optimizer.update()
         optimizer.target.cleargrads()  # frees their memory for the step that follows
-        if name == "dis" and self.clipping and self.clipping.after == "update":
-            self.clipping(self.discriminator)
 
-    def _report_discriminator(self, loss, score_real, score_fake):
-        self._losses["dis/loss"] = loss.array
-        statistics = self.loss.statistics(score_real.array, score_fake.array)
-        chainer.report({"loss": loss.array, **statistics}, self.discriminator)
-
-    def _report_generator(self, loss, penalty):
-        self._losses["gen/loss"] = loss.array
-        chainer.report({"loss": loss.array}, self.generator)
-        if penalty is not None:
-            chainer.report({"penalty": penalty.array}, self.generator)
-
-
-def _check_finite(losses, iteration):
-    for name, loss in losses.items():
-        if not np.isfinite(float(loss)):
-            raise NonFiniteError(f"{name} became {float(loss)} in iteration {iteration}")
+    def _report(self, name, loss, statistics):
+        self._unchecked.append((self.iteration + 1, f"{name}/loss", loss.array))
+        chainer.report({"loss": loss.array, **statistics}, self.get_optimizer(name).target)

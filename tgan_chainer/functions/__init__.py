@@ -4,6 +4,7 @@ from tgan_chainer.functions.convolution_nd import convolution_nd, deconvolution_
 from tgan_chainer.functions.gaussian_noise import gaussian_noise
 from tgan_chainer.functions.leaky_relu import leaky_relu, relu
 from tgan_chainer.functions.max_pooling import max_pooling
+from tgan_chainer.functions.operator_norm import operator_norm
 from tgan_chainer.functions.resize_bicubic import resize_bicubic
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "gaussian_noise",
     "leaky_relu",
     "max_pooling",
+    "operator_norm",
     "relu",
     "resize_bicubic",
 ]

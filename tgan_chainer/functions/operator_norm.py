@@ -22,8 +22,8 @@ def operator_norm(W, size, stride=1, pad=0, n_iterations=50):
         n_iterations (int): Products with A Aᵀ.
 
     Returns:
-        float: An estimate of ||A||, the largest ||A x|| of all x with ||x|| = 1. It comes from below: after 50
-        iterations it was 0.5 % too small for the discriminator of the CPU preset, 1 % for random weights.
+        float: An estimate of ||A||, the largest ||A x|| of all x with ||x|| = 1. It comes from below:
+        after 50 iterations it was 0.5 % too small for the CPU preset's discriminator, 1 % for random weights.
     """
     xp = backend.get_array_module(W)
     stride, pad = conv_nd.as_tuple(stride, len(size)), conv_nd.as_tuple(pad, len(size))

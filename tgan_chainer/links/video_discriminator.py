@@ -18,7 +18,7 @@ class VideoDiscriminator(chainer.Chain):
     3×16×64×64 → 64×8×32×32 → 128×4×16×16 → 256×2×8×8 → 512×1×4×4 → 1.
 
     A convolution that batch normalization follows has no bias, since the normalization would take it out
-    again. Weights: HeNormal (Section 6.2).
+    again.
 
     Args:
         channels (int): C, 1 (grey) or 3 (colour).
@@ -28,10 +28,15 @@ class VideoDiscriminator(chainer.Chain):
         use_beta (bool): Whether batch normalization has a shift β.
         use_gamma (bool): Whether batch normalization has a scale γ. For the normal GAN it has none (Section
             6.3).
-        noise (float): Standard deviation σ of the Gaussian noise that training adds to the video and to the
-            output of every layer but the last, before LeakyReLU; 0.2 for the normal GAN (Section 6.3).
+        noise (float): Standard deviation σ of the Gaussian noise that training adds after each convolution
+            and its batch normalization, before LeakyReLU. For the normal GAN it is 0.2 (Section 6.3), in the
+            authors' configuration for Moving MNIST 0.3.
+        noise_input (bool): Whether the noise is added to the video as well. The paper's "to all layers" can
+            be read either way; the authors' code adds none to the video.
         n_classes (int): V, for the conditional TGAN (Section 5.2): the one-hot label is joined to the video's
             channels as V constant ones. 0 for none.
+        initialW (initializer): Of all weights; HeNormal if None (Section 6.2). Vondrick et al. drew those of
+            their discriminator from N(0, 0.01), and the paper followed them for Video GAN (Section 6.3).
 
     Raises:
         InputError: An argument is out of range.
@@ -46,15 +51,17 @@ class VideoDiscriminator(chainer.Chain):
         use_beta=True,
         use_gamma=True,
         noise=0.0,
+        noise_input=True,
         n_classes=0,
+        initialW=None,
     ):
         super().__init__()
         check_positive_int(channels=channels, width=width)
         check_multiple(16, "four convolutions halve it", n_frames=n_frames, image_size=image_size)
         self.video_shape = (channels, n_frames, image_size, image_size)
-        self.noise, self.n_classes = noise, n_classes
+        self.noise, self.noise_input, self.n_classes = noise, noise_input, n_classes
 
-        w = chainer.initializers.HeNormal()
+        w = chainer.initializers.HeNormal() if initialW is None else initialW
         scaling = {"use_beta": use_beta, "use_gamma": use_gamma}
         n_units = width * 8 * (n_frames // 16) * (image_size // 16) ** 2
         with self.init_scope():
@@ -82,7 +89,7 @@ class VideoDiscriminator(chainer.Chain):
         if label is not None:
             voxel = label[:, :, None, None, None]
             x = F.concat([x, self.xp.broadcast_to(voxel, (*voxel.shape[:2], *x.shape[2:]))])
-        if self.noise and chainer.config.train:
+        if self.noise and self.noise_input and chainer.config.train:
             x = self._add_noise(x)
         h = self._activate(self.conv1(x))
         h = self._activate(self.conv2(h), self.bn2)

@@ -25,6 +25,8 @@ class VideoGenerator(Generator):
         use_z0 (bool): False: G1 sees z1 alone, the row "TGAN (G1(z1))" of Table 3.
         use_beta (bool): Whether batch normalization has a shift β.
         n_classes (int): V, the number of labels; 0 for none.
+        use_beta_g1 (bool): Whether that of G1 has one; as ``use_beta`` if None. In the authors' own runs with
+            ``use_beta: false``, G1 kept its β.
 
     Attributes:
         temporal_generator (TemporalGenerator): G0.
@@ -44,14 +46,16 @@ class VideoGenerator(Generator):
         use_z0=True,
         use_beta=True,
         n_classes=0,
+        use_beta_g1=None,
     ):
         super().__init__(k0, (channels, n_frames, image_size, image_size), n_classes)
+        use_beta_g1 = use_beta if use_beta_g1 is None else use_beta_g1
         with self.init_scope():
             self.temporal_generator = TemporalGenerator(
                 k0 + n_classes, k1, n_frames, temporal_width, start_length, use_beta
             )
             self.image_generator = ImageGenerator(
-                k0, k1, channels, image_size, image_width, use_z0, use_beta, n_classes
+                k0, k1, channels, image_size, image_width, use_z0, use_beta_g1, n_classes
             )
         self.k1, self.n_frames = k1, n_frames
 

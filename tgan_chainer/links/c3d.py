@@ -1,4 +1,5 @@
 from tgan_chainer.checks import check_multiple, check_positive_int, check_shape
+from tgan_chainer.errors import InputError
 from tgan_chainer.functions import max_pooling, relu
 from tgan_chainer.links.batch_normalization import BatchNormalization
 from tgan_chainer.links.convolution_nd import ConvolutionND
@@ -7,12 +8,7 @@ import chainer
 import chainer.functions as F
 import chainer.links as L
 
-CONVOLUTIONS = ("conv1a", "conv2a", "conv3a", "conv3b", "conv4a", "conv4b", "conv5a", "conv5b")
-LAYERS = (
-    *("conv1a", "pool1", "conv2a", "pool2", "conv3a", "conv3b", "pool3", "conv4a", "conv4b", "pool4"),
-    *("conv5a", "conv5b", "pool5", "fc6", "fc7", "fc8"),
-)
-POOLED = tuple(name for name, after in zip(LAYERS, LAYERS[1:]) if after.startswith("pool"))
+LAYERS = "pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7", "fc8"
 
 
 class C3D(chainer.Chain):
@@ -47,23 +43,31 @@ class C3D(chainer.Chain):
         self.n_classes, self.dropout, self.use_bn = n_classes, dropout, use_bn
         self.video_shape = (3, n_frames, size, size)
 
+        def normalization(size):
+            return BatchNormalization(size) if use_bn else _without_normalization
+
         w = chainer.initializers.HeNormal()
         n_features = width * 8 * (n_frames // 16) * (-(-size // 32)) ** 2
         with self.init_scope():
             self.conv1a = ConvolutionND(3, 3, width, 3, pad=1, initialW=w)
+            self.bn_conv1a = normalization(width)
             self.conv2a = ConvolutionND(3, width, width * 2, 3, pad=1, initialW=w)
+            self.bn_conv2a = normalization(width * 2)
             self.conv3a = ConvolutionND(3, width * 2, width * 4, 3, pad=1, initialW=w)
+            self.bn_conv3a = normalization(width * 4)
             self.conv3b = ConvolutionND(3, width * 4, width * 4, 3, pad=1, initialW=w)
+            self.bn_conv3b = normalization(width * 4)
             self.conv4a = ConvolutionND(3, width * 4, width * 8, 3, pad=1, initialW=w)
+            self.bn_conv4a = normalization(width * 8)
             self.conv4b = ConvolutionND(3, width * 8, width * 8, 3, pad=1, initialW=w)
+            self.bn_conv4b = normalization(width * 8)
             self.conv5a = ConvolutionND(3, width * 8, width * 8, 3, pad=1, initialW=w)
+            self.bn_conv5a = normalization(width * 8)
             self.conv5b = ConvolutionND(3, width * 8, width * 8, 3, pad=1, initialW=w)
+            self.bn_conv5b = normalization(width * 8)
             self.fc6 = L.Linear(n_features, n_units, initialW=w)
             self.fc7 = L.Linear(n_units, n_units, initialW=w)
             self.fc8 = L.Linear(n_units, n_classes)
-            if use_bn:
-                for name in CONVOLUTIONS:
-                    setattr(self, f"bn_{name}", BatchNormalization(self[name].W.shape[0]))
 
     def forward(self, x, layers=("fc8",)):
         """Compute the outputs of layers, after ReLU where there is one.
@@ -75,29 +79,35 @@ class C3D(chainer.Chain):
 
         Returns:
             dict: Name → ~chainer.Variable, float32; ``fc8`` (N, V) are the scores before softmax.
+
+        Raises:
+            InputError: ``x`` does not fit the network, or there is no such layer.
         """
         check_shape("x", x, ("N", *self.video_shape))
-        outputs, h = {}, x
-        for name in LAYERS:
-            if name in CONVOLUTIONS:
-                h = self[name](h)
-                if self.use_bn:
-                    h = self[f"bn_{name}"](h, relu)
-                elif name not in POOLED or name in layers:
-                    h = relu(h)
-            elif name.startswith("pool"):
-                h = max_pooling(h, axes=(3, 4) if name == "pool1" else (2, 3, 4))
-                if not self.use_bn:  # the maximum of ReLUs is the ReLU of the maximum, with less to do
-                    h = relu(h)
-            elif name == "fc8":
-                h = self.fc8(h)
-            else:
-                h = relu(self[name](h))
-                if name in layers:
-                    outputs[name] = h
-                h = F.dropout(h, self.dropout)
-            if name in layers:
-                outputs.setdefault(name, h)
-            if len(outputs) == len(layers):
-                break
-        return outputs
+        if unknown := [name for name in layers if name not in LAYERS]:
+            raise InputError(f"layers must be of {', '.join(LAYERS)}, not {', '.join(unknown)}")
+        return {name: h for name, h in self._outputs(x) if name in layers}
+
+    def _outputs(self, h):
+        """Yield the names of ``LAYERS`` and their outputs."""
+        # Pooling comes first: the maximum of ReLUs is the ReLU of the maximum, which has fewer elements.
+        h = self.bn_conv1a(self.conv1a(h))
+        yield "pool1", (h := relu(max_pooling(h, axes=(3, 4))))
+        h = self.bn_conv2a(self.conv2a(h))
+        yield "pool2", (h := relu(max_pooling(h, axes=(2, 3, 4))))
+        h = self.bn_conv3a(self.conv3a(h), relu)
+        h = self.bn_conv3b(self.conv3b(h))
+        yield "pool3", (h := relu(max_pooling(h, axes=(2, 3, 4))))
+        h = self.bn_conv4a(self.conv4a(h), relu)
+        h = self.bn_conv4b(self.conv4b(h))
+        yield "pool4", (h := relu(max_pooling(h, axes=(2, 3, 4))))
+        h = self.bn_conv5a(self.conv5a(h), relu)
+        h = self.bn_conv5b(self.conv5b(h))
+        yield "pool5", (h := relu(max_pooling(h, axes=(2, 3, 4))))
+        yield "fc6", (h := relu(self.fc6(h)))
+        yield "fc7", (h := relu(self.fc7(F.dropout(h, self.dropout))))
+        yield "fc8", self.fc8(F.dropout(h, self.dropout))
+
+
+def _without_normalization(h, activation=None):
+    return activation(h) if activation else h

@@ -24,7 +24,8 @@ class VideoGANGenerator(Generator):
 
     All deconvolutions but the first have kernel 4, stride 2 and padding 1; batch normalization and ReLU
     follow every layer but the last ones. Weights: N(0, 0.01), scales of the batch normalization N(1, 0.02).
-    Training adds 0.1 mean |m|, so that the foreground is used sparingly.
+    Training adds 0.1 mean |m|, so that the foreground is used sparingly. Vondrick et al. drew the weights of
+    their discriminator from N(0, 0.01) as well, see ``initialW`` of :class:`VideoDiscriminator`.
 
     Args:
         k0 (int): Size of z, drawn from N(0, 1).
@@ -46,22 +47,36 @@ class VideoGANGenerator(Generator):
         check_multiple(8, "the deconvolutions narrow to an eighth of it", width=width)
         check_multiple(16, "four deconvolutions double it", n_frames=n_frames, image_size=image_size)
         self.mask_penalty = mask_penalty
-        size, length = image_size // 16, n_frames // 16
+        start = (n_frames // 16, image_size // 16, image_size // 16)
 
         w = chainer.initializers.Normal(0.01)
+
+        def normalization(size):
+            gamma = np.random.normal(1, 0.02, size)
+            return BatchNormalization(size, use_beta=use_beta, initial_gamma=gamma)
+
         with self.init_scope():
-            for i, (n_in, n_out) in enumerate(
-                [(k0, width), *((width >> j, width >> j + 1) for j in range(3))]
-            ):
-                first = i == 0
-                geometry = ((length, size, size), 1, 0) if first else (4, 2, 1)
-                deconv = DeconvolutionND(3, n_in, n_out, *geometry, nobias=True, initialW=w)
-                self.add_link(f"foreground{i}", deconv)
-                self.add_link(f"foreground_bn{i}", _normalization(n_out, use_beta))
-                geometry = ((size, size), 1, 0) if first else (4, 2, 1)
-                deconv = DeconvolutionND(2, n_in, n_out, *geometry, nobias=True, initialW=w)
-                self.add_link(f"background{i}", deconv)
-                self.add_link(f"background_bn{i}", _normalization(n_out, use_beta))
+            # 512×1×4×4, and 512×4×4 for the background
+            self.foreground0 = DeconvolutionND(3, k0, width, start, nobias=True, initialW=w)
+            self.foreground_bn0 = normalization(width)
+            self.background0 = DeconvolutionND(2, k0, width, start[1:], nobias=True, initialW=w)
+            self.background_bn0 = normalization(width)
+            # 256×2×8×8
+            self.foreground1 = DeconvolutionND(3, width, width // 2, 4, 2, 1, nobias=True, initialW=w)
+            self.foreground_bn1 = normalization(width // 2)
+            self.background1 = DeconvolutionND(2, width, width // 2, 4, 2, 1, nobias=True, initialW=w)
+            self.background_bn1 = normalization(width // 2)
+            # 128×4×16×16
+            self.foreground2 = DeconvolutionND(3, width // 2, width // 4, 4, 2, 1, nobias=True, initialW=w)
+            self.foreground_bn2 = normalization(width // 4)
+            self.background2 = DeconvolutionND(2, width // 2, width // 4, 4, 2, 1, nobias=True, initialW=w)
+            self.background_bn2 = normalization(width // 4)
+            # 64×8×32×32
+            self.foreground3 = DeconvolutionND(3, width // 4, width // 8, 4, 2, 1, nobias=True, initialW=w)
+            self.foreground_bn3 = normalization(width // 8)
+            self.background3 = DeconvolutionND(2, width // 4, width // 8, 4, 2, 1, nobias=True, initialW=w)
+            self.background_bn3 = normalization(width // 8)
+            # C×16×64×64
             self.foreground_last = DeconvolutionND(3, width // 8, channels, 4, 2, 1, initialW=w)
             self.mask_last = DeconvolutionND(3, width // 8, 1, 4, 2, 1, initialW=w)
             self.background_last = DeconvolutionND(2, width // 8, channels, 4, 2, 1, initialW=w)
@@ -77,10 +92,16 @@ class VideoGANGenerator(Generator):
             ``"background"``, (N, C, 1, H, W) in [-1, 1], of type ~chainer.Variable.
         """
         check_shape("z0", z0, ("N", self.k0))
-        f, b = z0[:, :, None, None, None], z0[:, :, None, None]
-        for i in range(4):
-            f = self[f"foreground_bn{i}"](self[f"foreground{i}"](f), relu)
-            b = self[f"background_bn{i}"](self[f"background{i}"](b), relu)
+        f = z0[:, :, None, None, None]
+        f = self.foreground_bn0(self.foreground0(f), relu)
+        f = self.foreground_bn1(self.foreground1(f), relu)
+        f = self.foreground_bn2(self.foreground2(f), relu)
+        f = self.foreground_bn3(self.foreground3(f), relu)
+        b = z0[:, :, None, None]
+        b = self.background_bn0(self.background0(b), relu)
+        b = self.background_bn1(self.background1(b), relu)
+        b = self.background_bn2(self.background2(b), relu)
+        b = self.background_bn3(self.background3(b), relu)
         return {
             "foreground": F.tanh(self.foreground_last(f)),
             "mask": F.sigmoid(self.mask_last(f)),
@@ -104,10 +125,6 @@ class VideoGANGenerator(Generator):
         penalty = self.mask_penalty * F.average(streams["mask"])  # m is positive
         chainer.report({"penalty": penalty.array}, self)
         return _compose(**streams), penalty
-
-
-def _normalization(size, use_beta):
-    return BatchNormalization(size, use_beta=use_beta, initial_gamma=np.random.normal(1, 0.02, size))
 
 
 def _compose(foreground, mask, background):

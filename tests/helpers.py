@@ -1,4 +1,4 @@
-"""What tests of commands, and of errors, share."""
+"""What tests of commands, of networks and of errors share."""
 
 import contextlib
 import io
@@ -13,6 +13,8 @@ import pytest
 
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.errors import InputError
+
+import chainer
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 EXPERIMENTS = os.path.join(ROOT, "experiments")
@@ -57,3 +59,54 @@ def assert_one_line_error(result, *words):
     assert len(lines) == 1 and lines[0].startswith("error: "), result.stderr
     for word in words:
         assert word in lines[0]
+
+
+def uniform(n, size, dtype="f"):
+    """Return latent variables (n, size) in [-1, 1]."""
+    return np.random.uniform(-1, 1, (n, size)).astype(dtype)
+
+
+def lively(network):
+    """Give weights a size with which untrained networks do not put out nearly nothing."""
+    for parameter in network.params():
+        if parameter.ndim > 1:
+            parameter.array[...] = np.random.randn(*parameter.shape) / np.sqrt(parameter[0].size / 2)
+    return network
+
+
+def weight_shapes(network):
+    return {name: p.shape for name, p in network.namedparams() if name.endswith("/W")}
+
+
+def parameter_names(network, kind):
+    """Return the names of the parameters of a kind, such as "b" or "beta"."""
+    return {name for name, _ in network.namedparams() if name.endswith(f"/{kind}")}
+
+
+def output_shapes(network, *inputs):
+    """Return the shapes of what a network's layers put out, in order of execution, without repetitions."""
+    shapes = []
+
+    class Recorder(chainer.LinkHook):
+        def forward_postprocess(self, args):
+            if not isinstance(args.link, chainer.Chain):
+                shapes.append(args.out.shape[1:])
+
+    with Recorder(), chainer.no_backprop_mode():
+        network(*inputs)
+    return list(dict.fromkeys(shapes))
+
+
+def to_torch(network):
+    """Return the parameters of a network as PyTorch tensors that share their memory, by name."""
+    import torch
+
+    return {name[1:]: torch.from_numpy(p.array) for name, p in network.namedparams()}
+
+
+def normalize_with_torch(x, parameters, name):
+    """Normalize by the statistics of the batch, with the parameters of the link of this name."""
+    import torch
+
+    gamma, beta = parameters[f"{name}/gamma"], parameters[f"{name}/beta"]
+    return torch.nn.functional.batch_norm(x, None, None, gamma, beta, training=True, eps=2e-5)

@@ -2,15 +2,13 @@
 
 import numpy as np
 import pytest
+from helpers import normalize_with_torch, output_shapes, to_torch
 
 from tgan_chainer.errors import InputError
-from tgan_chainer.functions import max_pooling
 from tgan_chainer.links.c3d import C3D, LAYERS
 
 import chainer
 import chainer.functions as F
-import chainer.gradient_check
-from chainer.backends import cuda
 
 # Layer -> channels in and out, or numbers in and out.
 CONVOLUTIONS = {
@@ -50,18 +48,20 @@ def compute(network, x, layers):
         return {name: v.array for name, v in network(x, layers).items()}
 
 
-def pytorch_layers(network, x):
-    """Yield names and outputs of the same layers, by PyTorch; of each, the input is PyTorch's as well."""
+def pytorch_layers(network, p, x):
+    """Yield names and outputs of the same layers, by PyTorch with its parameters p."""
     torch = pytest.importorskip("torch")
     f = torch.nn.functional
-    p = {name[1:]: torch.from_numpy(v.array) for name, v in network.namedparams()}
     h = torch.from_numpy(x)
     for name in (
         *("conv1a", "pool1", "conv2a", "pool2", "conv3a", "conv3b", "pool3", "conv4a", "conv4b", "pool4"),
         *("conv5a", "conv5b", "pool5", "fc6", "fc7", "fc8"),
     ):
         if name.startswith("conv"):
-            h = f.relu(f.conv3d(h, p[f"{name}/W"], p[f"{name}/b"], padding=1))
+            h = f.conv3d(h, p[f"{name}/W"], p[f"{name}/b"], padding=1)
+            if network.use_bn:
+                h = normalize_with_torch(h, p, f"bn_{name}")
+            h = f.relu(h)
         elif name == "pool1":
             h = f.max_pool3d(h, (1, 2, 2), (1, 2, 2), ceil_mode=True)
         elif name.startswith("pool"):
@@ -69,7 +69,7 @@ def pytorch_layers(network, x):
         else:
             h = f.linear(h.flatten(1), p[f"{name}/W"], p[f"{name}/b"])
             h = h if name == "fc8" else f.relu(h)
-        yield name, h.numpy()
+        yield name, h
 
 
 def test_it_has_as_many_parameters_as_the_published_file(full):
@@ -87,20 +87,17 @@ def test_its_arrays_have_the_names_and_shapes_of_the_published_file(full):
 
 
 def test_maps_shrink_as_in_the_paper():
-    shapes = {name: h.shape[1:] for name, h in compute(narrow(), random_input(1, narrow()), LAYERS).items()}
+    network = narrow()
+    x = random_input(1, network)
+    assert output_shapes(network, x) == [
+        (4, 16, 112, 112), (8, 16, 56, 56), (16, 8, 28, 28), (32, 4, 14, 14), (32, 2, 7, 7), (8,), (5,)
+    ]  # fmt: skip
+    shapes = {name: h.shape[1:] for name, h in compute(network, x, LAYERS).items()}
     assert shapes == {
-        "conv1a": (4, 16, 112, 112),
         "pool1": (4, 16, 56, 56),
-        "conv2a": (8, 16, 56, 56),
         "pool2": (8, 8, 28, 28),
-        "conv3a": (16, 8, 28, 28),
-        "conv3b": (16, 8, 28, 28),
         "pool3": (16, 4, 14, 14),
-        "conv4a": (32, 4, 14, 14),
-        "conv4b": (32, 4, 14, 14),
         "pool4": (32, 2, 7, 7),
-        "conv5a": (32, 2, 7, 7),
-        "conv5b": (32, 2, 7, 7),
         "pool5": (32, 1, 4, 4),
         "fc6": (8,),
         "fc7": (8,),
@@ -113,52 +110,44 @@ def test_each_layer_agrees_with_pytorch(size, n_frames, n):
     network = narrow(size=size, n_frames=n_frames)
     x = random_input(n, network)
     found = compute(network, x, LAYERS)
-    names = []
-    for name, expected in pytorch_layers(network, x):
-        assert found[name].shape == expected.shape and found[name].dtype == np.float32
-        np.testing.assert_allclose(
-            found[name], expected, rtol=0, atol=2e-5 * abs(expected).max(), err_msg=name
-        )
-        names.append(name)
-    assert names == list(found) == list(LAYERS)
+    expected = {name: h.numpy() for name, h in pytorch_layers(network, to_torch(network), x)}
+    assert list(found) == list(LAYERS)
+    for name, h in found.items():
+        assert h.shape == expected[name].shape and h.dtype == np.float32
+        atol = 2e-5 * abs(expected[name]).max()
+        np.testing.assert_allclose(h, expected[name], rtol=0, atol=atol, err_msg=name)
 
 
 def test_the_whole_network_agrees_with_pytorch(full):
     x = random_input(1, full, scale=50)
     found = compute(full, x, ["fc6", "fc8"])
-    expected = dict(pytorch_layers(full, x))
+    expected = dict(pytorch_layers(full, to_torch(full), x))
     for name in "fc6", "fc8":
-        np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-4 * abs(expected[name]).max())
+        atol = 1e-4 * float(abs(expected[name]).max())
+        np.testing.assert_allclose(found[name], expected[name].numpy(), rtol=0, atol=atol)
 
 
-def test_gradients_agree_with_pytorch():
+@pytest.mark.parametrize("use_bn", [False, True])
+def test_training_agrees_with_pytorch(use_bn):
     torch = pytest.importorskip("torch")
-    network = narrow(size=33)
-    x = random_input(2, network)
-    weights = np.random.randn(2, 5).astype(np.float32)
-    with chainer.using_config("train", False):
-        network.cleargrads()
-        F.sum(network(x)["fc8"] * weights).backward()
+    with chainer.using_config("dtype", np.float64):
+        network = narrow(size=33, use_bn=use_bn, dropout=0.0)
+    x, weights = np.random.randn(3, *network.video_shape), np.random.randn(3, 5)
+    network.cleargrads()
+    scores = network(x)["fc8"]
+    F.sum(scores * weights).backward()
 
-    f = torch.nn.functional
-    p = {name[1:]: torch.from_numpy(v.array).requires_grad_() for name, v in network.namedparams()}
-    h = torch.from_numpy(x)
-    for name in LAYERS:
-        if name.startswith("pool"):
-            kernel = (1, 2, 2) if name == "pool1" else 2
-            h = f.max_pool3d(h, kernel, kernel, ceil_mode=True)
-        elif name.startswith("conv"):
-            h = f.relu(f.conv3d(h, p[f"{name}/W"], p[f"{name}/b"], padding=1))
-        else:
-            h = f.linear(h.flatten(1), p[f"{name}/W"], p[f"{name}/b"])
-            h = h if name == "fc8" else f.relu(h)
-    (h * torch.from_numpy(weights)).sum().backward()
+    p = {name: tensor.requires_grad_() for name, tensor in to_torch(network).items()}
+    *_, (_, expected) = pytorch_layers(network, p, x)
+    (expected * torch.from_numpy(weights)).sum().backward()
+    np.testing.assert_allclose(scores.array, expected.detach().numpy(), rtol=1e-7)
     for name, parameter in network.namedparams():
-        expected = p[name[1:]].grad.numpy()
-        assert abs(expected).max() > 0
-        np.testing.assert_allclose(
-            parameter.grad, expected, rtol=0, atol=1e-4 * abs(expected).max(), err_msg=name
-        )
+        gradient = p[name[1:]].grad.numpy()
+        if use_bn and "conv" in name and name.endswith("/b"):
+            continue  # the normalization takes it out again
+        assert abs(gradient).max() > 0
+        atol = 1e-8 * abs(gradient).max()
+        np.testing.assert_allclose(parameter.grad, gradient, rtol=0, atol=atol, err_msg=name)
 
 
 def test_only_the_layers_that_were_asked_for_come_back():
@@ -170,6 +159,12 @@ def test_only_the_layers_that_were_asked_for_come_back():
         assert list(found) == layers
         for name in layers:
             np.testing.assert_array_equal(found[name], everything[name])
+
+
+def test_a_layer_that_is_not_offered_is_refused():
+    network = narrow(size=32)
+    with pytest.raises(InputError, match="^layers must be of pool1, .*, fc8, not conv1a$"):
+        network(random_input(1, network), ["conv1a", "fc8"])
 
 
 def test_training_drops_units_and_nothing_else_does():
@@ -224,73 +219,3 @@ def test_an_input_of_another_shape_is_refused(shape, message):
 def test_impossible_sizes_are_refused_by_name(arguments, name):
     with pytest.raises(InputError, match=rf"^{name} must"):
         C3D(**{"width": 1, "n_units": 2, **arguments})
-
-
-# Maximum pooling
-
-
-POOLED = [((2, 3, 16, 8, 8), (3, 4)), ((2, 3, 6, 8, 4), (2, 3, 4)), ((1, 2, 5, 7, 3), (2, 3, 4))]
-POOLED += [((2, 1, 1, 1, 1), (2, 3, 4)), ((2, 3, 5, 2, 9), (3, 4)), ((2, 2, 9), (2,)), ((1, 2, 3, 4), (2, 3))]
-
-
-def window_of(shape, axes):
-    """Kernel and stride for other libraries: 2 on these axes, 1 on others but N and C."""
-    return tuple(2 if axis in axes else 1 for axis in range(2, len(shape)))
-
-
-@pytest.mark.parametrize(("shape", "axes"), POOLED)
-def test_max_pooling_is_chainers_that_covers_all(xp, shape, axes):
-    x = xp.asarray(np.random.randn(*shape).astype(np.float32))
-    window = window_of(shape, axes)
-    expected = F.max_pooling_nd(x, window, window, cover_all=True)
-    found = max_pooling(x, axes)
-    np.testing.assert_array_equal(cuda.to_cpu(found.array), cuda.to_cpu(expected.array))
-    gy = xp.asarray(np.random.randn(*expected.shape).astype(np.float32))
-    gradients = []
-    for function in (
-        lambda v: max_pooling(v, axes),
-        lambda v: F.max_pooling_nd(v, window, window, cover_all=True),
-    ):
-        variable = chainer.Variable(x)
-        (gradient,) = chainer.grad([function(variable)], [variable], [chainer.Variable(gy)])
-        gradients.append(cuda.to_cpu(gradient.array))
-    np.testing.assert_array_equal(*gradients)
-
-
-@pytest.mark.parametrize(("shape", "axes"), [case for case in POOLED if len(case[0]) == 5])
-def test_max_pooling_is_pytorchs_in_ceil_mode(shape, axes):
-    torch = pytest.importorskip("torch")
-    x, window = np.random.randn(*shape), window_of(shape, axes)
-    theirs = torch.from_numpy(x).requires_grad_()
-    expected = torch.nn.functional.max_pool3d(theirs, window, window, ceil_mode=True)
-    ours = chainer.Variable(x)
-    found = max_pooling(ours, axes)
-    np.testing.assert_array_equal(found.array, expected.detach().numpy())
-    gy = np.random.randn(*found.shape)
-    expected.backward(torch.from_numpy(gy))
-    (gradient,) = chainer.grad([found], [ours], [chainer.Variable(gy)])
-    np.testing.assert_array_equal(gradient.array, theirs.grad.numpy())
-
-
-def test_gradients_of_max_pooling_are_those_of_finite_differences(xp):
-    # All values are at least 1 apart, so that small steps change no maximum.
-    x = xp.asarray(np.random.permutation(2 * 3 * 5 * 4).reshape(1, 2, 3, 5, 4).astype(np.float64))
-    gy = xp.asarray(np.random.randn(1, 2, 2, 3, 2))
-    chainer.gradient_check.check_backward(lambda v: max_pooling(v, (2, 3, 4)), x, gy, dtype=np.float64)
-
-
-def test_of_equal_neighbours_the_first_has_the_gradient(xp):
-    x = chainer.Variable(xp.asarray([[3.0, 3.0, 1.0, 1.0, 5.0]]))
-    (gradient,) = chainer.grad([max_pooling(x, (1,))], [x], [chainer.Variable(xp.asarray([[1.0, 2.0, 4.0]]))])
-    np.testing.assert_array_equal(cuda.to_cpu(gradient.array), [[1, 0, 2, 0, 4]])
-
-
-@pytest.mark.parametrize("axes", [(3, 4), (2, 3, 4)])
-def test_the_input_of_max_pooling_stays_as_it_was_whatever_its_order_in_memory(axes):
-    values = np.random.randn(2, 3, 5, 6, 7)
-    for x in values, np.asfortranarray(values), np.moveaxis(np.moveaxis(values, 0, -1).copy(), -1, 0):
-        before = x.copy()
-        found = max_pooling(x, axes).array
-        np.testing.assert_array_equal(x, before)
-        window = window_of(x.shape, axes)
-        np.testing.assert_array_equal(found, F.max_pooling_nd(before, window, window).array)

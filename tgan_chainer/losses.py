@@ -1,7 +1,7 @@
 """What discriminator and generator minimize: the Wasserstein GAN's loss (Eq. 2) and the normal GAN's (Eq. 1).
 
-A loss turns the discriminator's scores, float (N, 1), into scalars. Its ``statistics`` are reported beside
-the losses.
+A loss turns the discriminator's scores of N real and N generated videos, float (N, 1), into scalars of type
+~chainer.Variable. Its ``statistics`` take the scores as arrays, and are reported beside the losses.
 """
 
 import chainer.functions as F
@@ -12,13 +12,15 @@ class WassersteinLoss:
     """E[D(G(z))] - E[D(x)] for D, -E[D(G(z))] for G (Section 3.2, Eq. 2)."""
 
     def discriminator(self, score_real, score_fake):
+        """Compute E[D(G(z))] - E[D(x)]."""
         return F.average(score_fake) - F.average(score_real)
 
     def generator(self, score_fake):
+        """Compute -E[D(G(z))]."""
         return -F.average(score_fake)
 
     def statistics(self, score_real, score_fake):
-        """Estimate the Wasserstein distance, up to the factor K of the Lipschitz constant."""
+        """Estimate the Wasserstein distance, ``wasserstein``, up to a factor: D's Lipschitz constant."""
         return {"wasserstein": score_real.mean() - score_fake.mean()}
 
 
@@ -30,15 +32,18 @@ class CrossEntropyLoss:
     """
 
     def discriminator(self, score_real, score_fake):
+        """Compute -E[log D(x)] - E[log(1 - D(G(z)))], with -log sigmoid(s) = softplus(-s)."""
         return F.average(F.softplus(-score_real)) + F.average(F.softplus(score_fake))
 
     def generator(self, score_fake):
+        """Compute -E[log D(G(z))]."""
         return F.average(F.softplus(-score_fake))
 
     def statistics(self, score_real, score_fake):
-        """Compute the share of videos that D tells right: 0.5 if it guesses, 1 if it wins."""
+        """Compute the share of videos that D tells right as ``accuracy``: 0.5 if it guesses, 1 if it wins."""
         xp = backend.get_array_module(score_real)
         return {"accuracy": xp.concatenate([score_real > 0, score_fake <= 0]).mean()}
 
 
+# The losses by their names in configurations.
 LOSSES = {"wgan": WassersteinLoss, "gan": CrossEntropyLoss}

@@ -75,7 +75,7 @@ class C3D(chainer.Chain):
         Args:
             x: float32 (N, 3, T, H, W); of the published weights BGR in [0, 255] minus the mean, see
                 :class:`tgan_chainer.evaluations.VideoClassifier`.
-            layers (sequence of str): Which ones, of ``LAYERS``.
+            layers (sequence of str): Names out of ``LAYERS``.
 
         Returns:
             dict: Name → ~chainer.Variable, float32; ``fc8`` (N, V) are the scores before softmax.

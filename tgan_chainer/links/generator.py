@@ -20,7 +20,7 @@ class Generator(chainer.Chain):
         latent (str): What z0 is drawn from: "uniform", U(-1, 1) (Section 3.4), or "normal", N(0, 1).
 
     Attributes:
-        label_prior (float64 array (V,)): Of a conditional generator: how often labels are drawn (persistent;
+        label_prior (float64 array (V,)): How often a conditional generator draws each label (persistent;
             uniform at first).
         label_names (list of str or None): Names of the labels. Snapshots keep them.
         trained_on (dict or None): What :meth:`VideoDataset.describe` says of the training data; likewise.
@@ -53,8 +53,8 @@ class Generator(chainer.Chain):
         to read its own).
 
         Args:
-            n (int): How many.
-            random_state (numpy.random.RandomState): Where from; NumPy's global one if None.
+            n (int): Number of videos.
+            random_state (numpy.random.RandomState): Source of the numbers; NumPy's global one if None.
 
         Returns:
             array: float32 (n, K0) on the generator's device.
@@ -70,6 +70,9 @@ class Generator(chainer.Chain):
     def draw_labels(self, n, random_state=None):
         """Draw labels from the prior, that is as often as in the training data (Section 6.5).
 
+        Args:
+            n, random_state: As for :meth:`draw_z0`.
+
         Returns:
             array: int32 (n,) on the generator's device.
         """
@@ -81,10 +84,10 @@ class Generator(chainer.Chain):
         """Generate ``n`` videos in batches, without gradients, normalized by the running statistics.
 
         Args:
-            n (int): How many videos.
+            n (int): Number of videos.
             seed (int): Seed of the latent variables; None goes on with NumPy's global random numbers.
             batch_size (int): Videos in memory at a time on the generator's device.
-            labels (sequence of n ints): Of a conditional generator; None draws them from the prior.
+            labels (sequence of n ints): Labels for a conditional generator; None draws them from the prior.
 
         Yields:
             numpy.ndarray: One video after another, float32 (C, T, H, W) in [-1, 1].

@@ -35,8 +35,8 @@ class VideoDiscriminator(chainer.Chain):
             be read either way; the authors' code adds none to the video.
         n_classes (int): V, for the conditional TGAN (Section 5.2): the one-hot label is joined to the video's
             channels as V constant ones. 0 for none.
-        initialW (initializer): Of all weights; HeNormal if None (Section 6.2). Vondrick et al. drew those of
-            their discriminator from N(0, 0.01), and the paper followed them for Video GAN (Section 6.3).
+        initialW (initializer): How the weights start; HeNormal if None (Section 6.2). Vondrick et al. drew
+            them from N(0, 0.01), and the paper followed their settings for Video GAN (Section 6.3).
 
     Raises:
         InputError: An argument is out of range.
@@ -79,7 +79,7 @@ class VideoDiscriminator(chainer.Chain):
 
         Args:
             x: float32 (N, C, T, H, W) in [-1, 1].
-            labels: int (N,) in 0 ... V - 1, of a conditional discriminator.
+            labels: int (N,) in 0 ... V - 1, for a conditional discriminator only.
 
         Returns:
             ~chainer.Variable: Scores, float32 (N, 1).

@@ -64,7 +64,7 @@ class VideoGenerator(Generator):
 
         Args:
             z0: float32 (N, K0), uniform in [-1, 1].
-            labels: int (N,) in 0 ... V - 1, of a conditional generator.
+            labels: int (N,) in 0 ... V - 1, for a conditional generator only.
 
         Returns:
             ~chainer.Variable: Videos, float32 (N, C, T, H, W) in [-1, 1].
@@ -90,7 +90,7 @@ class VideoGenerator(Generator):
         Args:
             z0: float32 (N, K0).
             z1: float32 (N, T, K1), for any number of frames T.
-            labels: int (N,), of a conditional generator.
+            labels: int (N,), for a conditional generator only.
 
         Returns:
             ~chainer.Variable: Videos, float32 (N, C, T, H, W) in [-1, 1].
@@ -117,7 +117,7 @@ class VideoGenerator(Generator):
         Args:
             z0: float32 (N, K0).
             factor (int): Steps from one generated frame to the next; 1 adds none.
-            labels: int (N,), of a conditional generator.
+            labels: int (N,), for a conditional generator only.
 
         Returns:
             ~chainer.Variable: Videos, float32 (N, C, (T - 1) factor + 1, H, W) in [-1, 1]. The first frame
@@ -132,8 +132,8 @@ class VideoGenerator(Generator):
 
         Args:
             z0_start, z0_end: float32 (K0,).
-            n (int): How many.
-            labels: int (n,), of a conditional generator.
+            n (int): Number of videos.
+            labels: int (n,), for a conditional generator only.
 
         Returns:
             ~chainer.Variable: Videos, float32 (n, C, T, H, W) in [-1, 1].

@@ -29,8 +29,8 @@ class GANUpdater(updaters.StandardUpdater):
     loss ``dis/wasserstein``.
 
     Args:
-        iterator (~chainer.dataset.Iterator): Of videos, float32 (C, T, H, W) in [-1, 1], or of pairs (video,
-            label).
+        iterator (~chainer.dataset.Iterator): Source of videos, float32 (C, T, H, W) in [-1, 1], or of pairs
+            (video, label).
         optimizer (dict): ``{"gen": ..., "dis": ...}``, set up with a generator and a discriminator of
             :mod:`tgan_chainer.links`. The paper's are RMSprop with a learning rate of 5e-5 (Section 6.2).
         clipping (callable): Clips the discriminator, which it is called with, see

@@ -18,23 +18,26 @@ def discriminator(scale=3):
     return network
 
 
-def test_table_2_holds_for_every_layer_of_the_discriminator():
+@pytest.mark.parametrize("limit", [1, 0.5])
+def test_table_2_holds_for_every_layer_of_the_discriminator(limit):
     network = discriminator()
     deviations = np.linspace(0.01, 4, network.bn2.avg_var.size, dtype=np.float32)
     network.bn2.avg_var[...] = deviations**2
     network.bn2.gamma.array[:3] = [-1, 0, 1e-6]
+    network.bn2.gamma.array[-1] = 1.9
     beta = network.bn2.beta.array.copy()
 
-    SingularValueClipping()(network)
+    SingularValueClipping(limit)(network)
 
     for layer in network.conv1, network.conv2, network.conv3, network.conv4, network.linear5:
         w = layer.W.array.astype(np.float64).reshape(len(layer.W.array), -1)
-        assert np.linalg.svd(w, compute_uv=False)[0] == pytest.approx(1, abs=1e-5)
-    upper = np.sqrt(deviations**2 + network.bn2.eps)
+        assert np.linalg.svd(w, compute_uv=False)[0] == pytest.approx(limit, rel=1e-5)
+    upper = limit * np.sqrt(deviations**2 + network.bn2.eps)
     gamma = network.bn2.gamma.array
     assert (gamma > 0).all() and (gamma <= upper * (1 + 1e-6)).all()
     assert_allclose(gamma[:3], 0.01 * upper[:3], rtol=1e-6)
-    assert_allclose(gamma[-1], 3, rtol=1e-6)  # 3 is within the limit of 4: left alone
+    assert_allclose(gamma[3:-1], np.minimum(3, upper[3:-1]), rtol=1e-6)
+    assert_allclose(gamma[-1], 1.9, rtol=1e-6)  # within the limit: left alone
     assert (network.bn2.beta.array == beta).all()
 
 

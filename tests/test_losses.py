@@ -25,6 +25,7 @@ def test_cross_entropy_is_equation_1():
     assert loss.discriminator(REAL, FAKE).array == pytest.approx(expected)
     assert loss.generator(FAKE).array == pytest.approx(-np.log(sigmoid(FAKE)).mean())
     assert loss.statistics(REAL, FAKE)["accuracy"] == pytest.approx(3 / 6)
+    assert loss.statistics(0 * REAL, 0 * FAKE)["accuracy"] == 0.5
 
 
 def test_cross_entropy_of_sure_scores_stays_finite():

@@ -74,6 +74,13 @@ def test_float64_is_clipped_in_float64():
     assert_allclose(clip_singular_values_by_svd(w), reference(w, 1), atol=1e-13)
 
 
+def test_small_singular_values_survive_beside_a_very_large_one():
+    # The eigenvalues of the Gram matrix, 1e20 and 0.25, are 1e21 apart: more than the digits of float64.
+    u, v = (np.linalg.qr(np.random.randn(n, 4))[0] for n in (6, 30))
+    w = (u * [1e10, 1e3, 0.9, 0.5]) @ v.T
+    assert_allclose(clip_singular_values(w), (u * [1, 1, 0.9, 0.5]) @ v.T, atol=1e-5)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_weight_that_is_not_finite_is_an_error(bad):
     w = np.ones((3, 4), np.float32)

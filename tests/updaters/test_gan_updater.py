@@ -222,6 +222,14 @@ def test_a_snapshot_can_ask_whether_all_losses_were_finite():
         updater.check_losses()
 
 
+@pytest.mark.parametrize("simultaneous", [False, True])
+def test_no_gradient_is_kept_after_its_step(simultaneous):
+    updater = make(simultaneous=simultaneous)
+    updater.update()
+    for network in updater.generator, updater.discriminator:
+        assert all(parameter.grad is None for parameter in network.params())
+
+
 def test_no_loss_is_kept_after_its_check():
     updater = make(check_interval=3)
     kept = []
@@ -235,7 +243,7 @@ def test_a_loss_that_is_not_finite_is_named_rather_than_the_weight_that_it_spoil
     data = np.random.RandomState(0).randn(20, 4)
     data[0, 0] = np.inf
     with np.errstate(all="ignore"), pytest.raises(NonFiniteError, match="became .*inf in iteration 1$"):
-        make(data=data, clipping=SingularValueClipping()).update()
+        make(data=data, clipping=SingularValueClipping(), check_interval=100).update()
 
 
 @pytest.mark.parametrize(

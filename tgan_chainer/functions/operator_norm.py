@@ -33,6 +33,6 @@ def operator_norm(W, size, stride=1, pad=0, n_iterations=50):
     with chainer.no_backprop_mode():
         for _ in range(n_iterations):
             y = y / xp.maximum(xp.linalg.norm(y), np.finfo(W.dtype).tiny)  # a weight may be zero
-            x = deconvolution_nd(y, W, None, stride, pad, size).array
+            x = deconvolution_nd(y, W, None, stride, pad).array  # without what no window reaches
             y = convolution_nd(x, W, None, stride, pad).array
     return float(xp.linalg.norm(x))  # with ||y|| = 1, ||Aᵀ y||² is yᵀ A Aᵀ y

@@ -1,6 +1,6 @@
 import math
 
-from tgan_chainer.functions.operator_norm import operator_norm
+from tgan_chainer.functions import operator_norm
 
 import chainer
 from chainer.training import extension

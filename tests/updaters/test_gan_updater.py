@@ -247,10 +247,11 @@ def test_a_loss_that_is_not_finite_is_named_rather_than_the_weight_that_it_spoil
 
 
 @pytest.mark.parametrize(
-    "options", [{"n_dis": 0}, {"n_clip": 0}, {"n_clip": 2.5}, {"n_dis": 2, "simultaneous": True}]
+    "options",
+    [{"n_dis": 0}, {"n_clip": 0}, {"n_clip": 2.5}, {"n_dis": 2, "simultaneous": True}, {"check_interval": 0}],
 )
 def test_impossible_arguments_are_refused(options):
-    with pytest.raises(InputError, match="n_(dis|clip) must"):
+    with pytest.raises(InputError, match="(n_dis|n_clip|check_interval) must"):
         make(**options)
 
 

@@ -66,6 +66,8 @@ class GANUpdater(updaters.StandardUpdater):
         device=None,
     ):
         check_positive_int(n_dis=n_dis, n_clip=n_clip)
+        if check_interval is not None:
+            check_positive_int(check_interval=check_interval)
         if simultaneous and n_dis != 1:
             raise InputError(f"n_dis must be 1 when simultaneous is True, not {n_dis}")
         super().__init__(iterator, optimizer, converter, device, auto_new_epoch=False)

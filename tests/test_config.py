@@ -4,9 +4,10 @@ import os
 
 import pytest
 import yaml
-from helpers import CONFIGS
+from helpers import CONFIGS, ROOT
 
-from tgan_chainer.config import Config
+from tgan_chainer.commands.options import add_settings, given_settings
+from tgan_chainer.config import Change, Config, find_config, settings_table
 from tgan_chainer.errors import InputError
 
 PATHS = sorted(glob.glob(os.path.join(CONFIGS, "*.yaml")))
@@ -53,7 +54,7 @@ def test_a_number_without_a_point_is_still_a_number(tmp_path):
         ("batch_size: true", "batch_size must be of type int, not True"),
         ("batch_size: 2.5", "batch_size must be of type int, not 2.5"),
         ("batch_size: 1", "batch_size must be at least 2, not 1"),
-        ("batch_size:", "batch_size must be of type int, not None"),
+        ("batch_size:", "batch_size has no value; leave the line out for the default, 32"),
         ("use_z0: 1", "use_z0 must be of type bool, not 1"),
         ("learning_rate: 0", "learning_rate must be more than 0, not 0.0"),
         ("learning_rate: .nan", "learning_rate must be a finite number, not nan"),
@@ -61,11 +62,20 @@ def test_a_number_without_a_point_is_still_a_number(tmp_path):
         ("model: vgan", "model must be one of tgan, conditional_tgan, 3d, video_gan, not 'vgan'"),
         ("learning_rate: fast", "learning_rate must be of type float, not 'fast'"),
         ("clipping: svd", "clipping must be one of svc, weight, none, not 'svd'; did you mean svc"),
+        ("k0: 9223372036854775808", "k0 must be at most 16384, not 9223372036854775808"),
+        ("k0: 0x" + "f" * 6000, "k0 must be at most 16384, not a number of 24000 bits"),
+        ("n_frames: 20", "n_frames must be a multiple of 16 (16, 32, 48, ...), not 20"),
+        ("n_frames: 48", "n_frames must be 16, 32, 64, ... (G0 doubles it) for a tgan, not 48"),
+        ("description: [[[[[[[[[[[[[a]]]]]]]]]]]]]", "description must be of type str, not [[[[[[[...]]]]]]]"),
+        ("a: " + "[" * 5000, "nested more than 20 levels deep"),
+        ("a: &a [x, x]\nb: [*a, *a]", "it has an alias"),
+        ("description: " + "x" * 20_000, "it has a value of 20000 characters"),
+        ("a: 1\n" * 400_000, "it has more than 1048576 characters"),
         ("- 1", "must hold `key: value` lines, not list"),
-        ("a: [", "is not a YAML file"),
-        ("data: 2020-13-45", "is not a YAML file"),
+        ("a: [", "not a YAML file"),
+        ("data: 2020-13-45", "not a YAML file"),
         ("learning_rate: 1" + "0" * 400, "learning_rate must be"),
-        ("a: !!python/object/apply:os.system [touch /tmp/never]", "is not a YAML file"),
+        ("a: !!python/object/apply:os.system [touch /tmp/never]", "not a YAML file"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(tmp_path, text, message):
@@ -73,19 +83,65 @@ def test_what_does_not_fit_is_refused_in_one_line(tmp_path, text, message):
         load(tmp_path, text)
     assert message in str(caught.value)
     assert "config.yaml" in str(caught.value)
+    assert len(str(caught.value)) < 1000 and "\n" not in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match="there is no configuration .*nowhere.yaml"):
+    with pytest.raises(InputError, match="there is no .*nowhere.yaml; expected a YAML file"):
         Config.load(str(tmp_path / "nowhere.yaml"))
 
 
 def test_every_setting_is_an_option_too():
     parser = argparse.ArgumentParser()
-    Config.add_arguments(parser)
+    add_settings(parser)
     arguments = parser.parse_args("--batch-size 4 --learning-rate 1e-3 --no-use-z0 --clipping weight".split())
-    given = Config.given_arguments(arguments)
+    given = given_settings(arguments)
     assert given == {"batch_size": 4, "learning_rate": 1e-3, "use_z0": False, "clipping": "weight"}
     options = {option for action in parser._actions for option in action.option_strings}
     keys = set(yaml.safe_load(yaml.safe_dump(vars(Config())))) - {"description"}
     assert {"--" + key.replace("_", "-") for key in keys} <= options
+
+
+def test_the_readme_has_the_table_of_all_settings():
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        assert settings_table() in file.read()
+
+
+def test_what_makes_another_experiment_is_compared():
+    row = Config(learning_rate=1e-4)
+    assert row.compare(row) == []
+    changed = row.replace(n_clip=1, use_z0=False)
+    assert changed.compare(row) == [Change("use_z0", False, True), Change("n_clip", 1, 5)]
+    same = {"seed": 1, "log_interval": 7, "pytorch_kernels": "on"}
+    resumable = {"iterations": 5, "keep": 0, "data": "elsewhere.h5", "description": "TGAN; REDUCED", "lipschitz": True}
+    as_in_the_data = {"channels": 1, "image_size": 64, "n_classes": 101}
+    ignored_by_tgan = {"video_width": 8, "mask_penalty": 1.0}
+    assert row.replace(**same, **resumable, **as_in_the_data, **ignored_by_tgan).compare(row) == []
+
+
+@pytest.mark.parametrize("model", ["3d", "video_gan"])
+def test_settings_that_only_other_models_take_are_not_compared(model):
+    row = Config(model=model)
+    other = row.replace(k1=7, temporal_width=8, image_width=8, use_z0=False)
+    assert other.compare(row) == []
+    assert row.replace(video_width=8).compare(row) == [Change("video_width", 8, 512)]
+    assert bool(row.replace(mask_penalty=1.0).compare(row)) == (model == "video_gan")
+
+
+def test_the_shift_of_g1_is_compared_as_it_takes_effect():
+    row = Config()
+    assert row.replace(use_beta_g1=True).compare(row) == []
+    assert Change("use_beta_g1", False, True) in row.replace(use_beta=False).compare(row)
+    assert row.replace(use_beta=False, use_beta_g1=True).compare(row) == [Change("use_beta", False, True)]
+
+
+def test_a_configuration_is_found_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = os.path.join(CONFIGS, "tgan_svc_ucf101.yaml")
+    assert find_config("tgan_svc_ucf101") == find_config("tgan_svc_ucf101.yaml") == path == find_config(path)
+    with pytest.raises(InputError, match="there is no configuration tgan_svc_ucf; did you mean tgan_svc_ucf101?"):
+        find_config("tgan_svc_ucf")
+    with pytest.raises(InputError, match="there is no configuration elsewhere/tgan_svc_ucf101.yaml"):
+        find_config("elsewhere/tgan_svc_ucf101.yaml")
+    (tmp_path / "tgan_svc_ucf101").write_text("k0: 3")
+    assert Config.load(find_config("tgan_svc_ucf101")).k0 == 3  # a file of one's own comes first

@@ -1,7 +1,41 @@
-"""Building the networks that a configuration describes."""
+"""The models that can be trained, and building the networks that a configuration describes."""
+
+import inspect
+import typing
 
 from tgan_chainer.errors import InputError
 from tgan_chainer.links import VideoDiscriminator, VideoGANGenerator, VideoGenerator, VideoGenerator3D
+
+
+class Model(typing.NamedTuple):
+    """A kind of generator and what it is called.
+
+    Attributes:
+        generator (type): A subclass of :class:`~tgan_chainer.links.Generator`.
+        label (str): Its name in the paper's tables and figures.
+        conditional (bool): Whether generator and discriminator see labels (Section 5.2).
+        width (str): The setting that its argument ``width`` takes, if it has one.
+    """
+
+    generator: type
+    label: str
+    conditional: bool = False
+    width: str = "video_width"
+
+    @property
+    def settings(self):
+        """The settings that the generator takes, a dict: name of the argument → name of the setting."""
+        names = inspect.signature(self.generator).parameters
+        return {name: self.width if name == "width" else name for name in names}
+
+
+# By the values of the setting ``model``.
+MODELS = {
+    "tgan": Model(VideoGenerator, "TGAN"),
+    "conditional_tgan": Model(VideoGenerator, "conditional TGAN", conditional=True),  # Section 5.2
+    "3d": Model(VideoGenerator3D, "3D model"),  # Section 6.3 (i)
+    "video_gan": Model(VideoGANGenerator, "Video GAN"),  # Section 6.3 (ii)
+}
 
 
 def build_generator(config):
@@ -9,50 +43,40 @@ def build_generator(config):
 
     Args:
         config (Config): Complete, that is with what the data set determines.
+
+    Raises:
+        InputError: A setting does not fit the model.
     """
-    if config.model in ("3d", "video_gan"):
-        sizes = {
-            "k0": config.k0,
-            "n_frames": config.n_frames,
-            "channels": config.channels,
-            "image_size": config.image_size,
-            "width": config.video_width,
-            "use_beta": config.use_beta,
-        }
-        if config.model == "3d":
-            return VideoGenerator3D(**sizes)
-        return VideoGANGenerator(**sizes, mask_penalty=config.mask_penalty)
-    return VideoGenerator(
-        k0=config.k0,
-        k1=config.k1,
-        n_frames=config.n_frames,
-        channels=config.channels,
-        image_size=config.image_size,
-        temporal_width=config.temporal_width,
-        image_width=config.image_width,
-        use_z0=config.use_z0,
-        use_beta=config.use_beta,
-        n_classes=n_classes(config),
-    )
+    model = MODELS[config.model]
+    return model.generator(**_arguments(model.settings, config))
 
 
 def build_discriminator(config):
-    """Return the :class:`~tgan_chainer.links.VideoDiscriminator` of a configuration."""
+    """Return the :class:`~tgan_chainer.links.VideoDiscriminator` of a configuration, as above."""
     return VideoDiscriminator(
-        channels=config.channels,
-        n_frames=config.n_frames,
-        image_size=config.image_size,
-        width=config.discriminator_width,
-        use_beta=config.use_beta,
-        use_gamma=config.use_gamma,
-        noise=config.noise,
-        n_classes=n_classes(config),
+        **_arguments(Model(VideoDiscriminator, "D", width="discriminator_width").settings, config)
     )
 
 
-def n_classes(config):
+def ignored_settings(name):
+    """Return the settings that only other models' generators take, a set of names.
+
+    Args:
+        name (str): A key of ``MODELS``.
+    """
+    every = {setting for model in MODELS.values() for setting in model.settings.values()}
+    return every - set(MODELS[name].settings.values())
+
+
+def _arguments(settings, config):
+    values = {**vars(config), "n_classes": _n_classes(config)}
+    # What is no setting (start_length) keeps its default.
+    return {name: values[setting] for name, setting in settings.items() if setting in values}
+
+
+def _n_classes(config):
     """Return the number of labels that the networks see; 0 unless they are conditional."""
-    if config.model != "conditional_tgan":
+    if not MODELS[config.model].conditional:
         return 0
     if config.n_classes is None:
         raise InputError(

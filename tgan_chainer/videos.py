@@ -7,7 +7,6 @@ import os
 import imageio.v3 as iio
 import numpy as np
 
-from tgan_chainer.checks import check_positive_int
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import atomic_path
 
@@ -109,27 +108,6 @@ def check_suffix(path):
     if suffix not in SUFFIXES:
         raise InputError(f"{path} must end in one of {', '.join(SUFFIXES)}")
     return suffix
-
-
-def add_picture_options(parser):
-    """Give a command that makes pictures the options --fps, --scale and --gpu."""
-    parser.add_argument("--fps", type=float, metavar="X", default=8, help="frames per second (default 8)")
-    parser.add_argument("--scale", type=int, metavar="N", default=2, help="size of a pixel (default 2)")
-    parser.add_argument(
-        "--gpu", type=int, metavar="N", help="GPU to use, -1 for the CPU (default: 0 if there)"
-    )
-
-
-def check_picture_options(args, seeds):
-    """Raise InputError unless --fps, --scale and all seeds are in range."""
-    check_positive_int(scale=args.scale)
-    if args.scale > 16:
-        raise InputError(f"scale must be at most 16, not {args.scale}")
-    for seed in seeds:
-        if not 0 <= seed < 2**32:
-            raise InputError(f"seed must be in 0 ... 4294967295, not {seed}")
-    if not 0 < args.fps <= 100:
-        raise InputError(f"fps must be more than 0 and at most 100, not {args.fps}")
 
 
 def _encode(suffix, frames, fps):

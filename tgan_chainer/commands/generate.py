@@ -4,13 +4,13 @@ SOURCE is a results folder of train.py (its newest generator is taken) or one sn
 --out chooses the form: .gif and .mp4 are a moving grid, .png a strip with one row of frames for each video,
 .npy the numbers, float32 (N, C, T, H, W) in [-1, 1], of any number of videos.
 
-  python experiments/generate.py results/tgan_moving_mnist
-  python experiments/generate.py results/tgan_moving_mnist --num 36 --seed 1 --out samples.mp4
-  python experiments/generate.py results/tgan_moving_mnist --num 6 --out strips.png
-  python experiments/generate.py results/tgan_moving_mnist --num 100 --each --out samples/video.gif
-  python experiments/generate.py results/tgan_moving_mnist/generator_iter_5000.npz --num 10000 --out x.npy
-  python experiments/generate.py results/conditional_tgan_svc_ucf101 --label IceDancing 23 --num 8
-  python experiments/generate.py results/conditional_tgan_svc_ucf101 --label all --num 4
+  %(prog)s results/tgan_moving_mnist
+  %(prog)s results/tgan_moving_mnist --num 36 --seed 1 --out samples.mp4
+  %(prog)s results/tgan_moving_mnist --num 6 --out strips.png
+  %(prog)s results/tgan_moving_mnist --num 100 --each --out samples/video.gif
+  %(prog)s results/tgan_moving_mnist/generator_iter_5000.npz --num 10000 --out x.npy
+  %(prog)s results/conditional_tgan_svc_ucf101 --label IceDancing 23 --num 8
+  %(prog)s results/conditional_tgan_svc_ucf101 --label all --num 4
 
 A conditional generator draws labels as often as its training data had them, unless --label says which: then
 --num videos of each label make one row.
@@ -23,9 +23,10 @@ from tqdm import tqdm
 from tgan_chainer import load_generator, save_videos
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
+from tgan_chainer.commands.options import add_picture_options, check_picture_options
 from tgan_chainer.devices import use_device
 from tgan_chainer.labels import repeat_labels
-from tgan_chainer.videos import add_picture_options, check_picture_options, check_suffix
+from tgan_chainer.videos import check_suffix
 
 
 def main(argv=None):
@@ -60,7 +61,7 @@ def parse_arguments(argv):
     parser.add_argument("--out", metavar="FILE", default="samples.gif", help="default: samples.gif")
     parser.add_argument("--num", type=int, metavar="N", default=16, help="how many videos (default 16)")
     parser.add_argument(
-        "--seed", type=int, metavar="N", default=0, help="of the latent variables (default 0)"
+        "--seed", type=int, metavar="N", default=0, help="seed of the latent variables (default 0)"
     )
     parser.add_argument(
         "--label", nargs="+", metavar="L", help="names or numbers of labels, or all (conditional models)"

@@ -8,10 +8,10 @@ conditional TGAN; other models have no trajectory z1 to interpolate. The suffix 
   .gif, .mp4   slow motion: a grid of videos with (T - 1) factor + 1 frames, as many a second as before
   .npy         the numbers, float32 (N, C, (T - 1) factor + 1, H, W) in [-1, 1]
 
-  python experiments/interpolate.py results/tgan_moving_mnist
-  python experiments/interpolate.py results/tgan_moving_mnist --factor 3 --frames 5 9 --out fig6.png
-  python experiments/interpolate.py results/tgan_moving_mnist --factor 8 --num 16 --out slow.gif
-  python experiments/interpolate.py results/conditional_tgan_svc_ucf101 --label IceDancing 23 --num 2
+  %(prog)s results/tgan_moving_mnist
+  %(prog)s results/tgan_moving_mnist --factor 3 --frames 5 9 --out fig6.png
+  %(prog)s results/tgan_moving_mnist --factor 8 --num 16 --out slow.gif
+  %(prog)s results/conditional_tgan_svc_ucf101 --label IceDancing 23 --num 2
 
 The same --seed gives the videos that generate.py gives. A conditional generator draws labels as often as its
 training data had them, unless --label says which: then there are --num videos of each label.
@@ -19,7 +19,7 @@ training data had them, unless --label says which: then there are --num videos o
 With --between A B each video has a z0 of its own, on the line from the first one of seed A to the first one
 of seed B; in a .png the two ends are framed in red. Their label is that of seed A, or the one of --label.
 
-  python experiments/interpolate.py results/tgan_moving_mnist --between 0 1 --steps 8 --out between.gif
+  %(prog)s results/tgan_moving_mnist --between 0 1 --steps 8 --out between.gif
 """
 
 import numpy as np
@@ -28,6 +28,7 @@ from tqdm import tqdm
 from tgan_chainer import load_generator, save_videos
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
+from tgan_chainer.commands.options import add_picture_options, check_picture_options
 from tgan_chainer.devices import use_device
 from tgan_chainer.errors import InputError
 from tgan_chainer.figures import (
@@ -42,7 +43,7 @@ from tgan_chainer.figures import (
 )
 from tgan_chainer.labels import parse_labels, repeat_labels
 from tgan_chainer.links.generator import random_states
-from tgan_chainer.videos import MAX_GRID, add_picture_options, check_picture_options, check_suffix, to_uint8
+from tgan_chainer.videos import MAX_GRID, check_suffix, to_uint8
 
 import chainer
 
@@ -131,7 +132,7 @@ def parse_arguments(argv):
         "--factor", type=int, metavar="N", help="steps from one generated frame to the next (default 4)"
     )
     parser.add_argument("--num", type=int, metavar="N", help="how many videos (default 4)")
-    parser.add_argument("--seed", type=int, metavar="N", help="of the latent variables (default 0)")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the latent variables (default 0)")
     parser.add_argument(
         "--frames", type=int, nargs=2, metavar=("A", "B"), help="only from frame A to B, counted from 1"
     )

@@ -1,0 +1,57 @@
+"""Options that several commands share."""
+
+import argparse
+import dataclasses
+
+from tgan_chainer.checks import check_positive_int
+from tgan_chainer.config import Config, type_of, yaml_text
+from tgan_chainer.errors import InputError
+
+
+def add_gpu_option(parser):
+    """Give a command the option --gpu."""
+    parser.add_argument(
+        "--gpu", type=int, metavar="N", help="GPU to use, -1 for the CPU (default: 0 if there)"
+    )
+
+
+def add_picture_options(parser):
+    """Give a command that makes pictures the options --fps, --scale and --gpu."""
+    parser.add_argument("--fps", type=float, metavar="X", default=8, help="frames per second (default 8)")
+    parser.add_argument("--scale", type=int, metavar="N", default=2, help="size of a pixel (default 2)")
+    add_gpu_option(parser)
+
+
+def check_picture_options(args, seeds):
+    """Raise InputError unless --fps, --scale and all seeds are in range."""
+    check_positive_int(scale=args.scale)
+    if args.scale > 16:
+        raise InputError(f"scale must be at most 16, not {args.scale}")
+    for seed in seeds:
+        if not 0 <= seed < 2**32:
+            raise InputError(f"seed must be in 0 ... 4294967295, not {seed}")
+    if not 0 < args.fps <= 100:
+        raise InputError(f"fps must be more than 0 and at most 100, not {args.fps}")
+
+
+def add_settings(parser):
+    """Give a parser an option for each setting of :class:`Config`; those not given stay out of its result."""
+    group = parser.add_argument_group("settings", "Each overrides the key of the same name in the config.")
+    for field in dataclasses.fields(Config):
+        if field.name == "description":
+            continue
+        default = "" if field.default in (None, "") else f" (default {yaml_text(field.default)})"
+        options = {"help": field.metadata["help"] + default, "default": argparse.SUPPRESS}
+        if type_of(field) is bool:
+            options |= {"action": argparse.BooleanOptionalAction}
+        else:
+            options |= {"type": type_of(field), "choices": field.metadata["choices"]}
+            if not options["choices"]:
+                options["metavar"] = {int: "N", float: "X", str: "PATH"}[type_of(field)]
+        group.add_argument("--" + field.name.replace("_", "-"), **options)
+
+
+def given_settings(args):
+    """Return the settings among the parsed arguments, as a dict."""
+    names = {field.name for field in dataclasses.fields(Config)}
+    return {name: value for name, value in vars(args).items() if name in names}

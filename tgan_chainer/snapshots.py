@@ -1,8 +1,23 @@
 """Snapshots: everything to resume a run, or just the generator to sample from.
 
 Both kinds are npz files of plain arrays. Next to Chainer's own keys, each has one array ``metadata`` with a
-JSON text: the format's name, the iteration, the configuration and, in a snapshot to resume, the states of
-the random number generators. They are read without unpickling anything.
+JSON text. They are read without unpickling anything.
+
+=====================  ======================================================================================
+key of the metadata    content
+=====================  ======================================================================================
+``format``             the constant below
+``kind``               "snapshot", to resume, or "generator" (files of before it have none)
+``version``            of this package
+``iteration``          iterations trained
+``config``             all settings
+``data``               facts of the training data, see :class:`~tgan_chainer.datasets.VideoDataset`
+``label_names``        names of the labels, or null
+``row``, ``changes``   name of the paper's row that was trained, or null; in what its settings were changed, a
+                       list of ``{"setting": ..., "here": ..., "row": ...}`` (files of before have neither)
+``wall_time``          seconds of training
+``random_states``      of a snapshot: states of the random number generators
+=====================  ======================================================================================
 """
 
 import dataclasses
@@ -11,16 +26,13 @@ import os
 import pickle
 import random
 import re
-import zipfile
-import zlib
 
 import numpy as np
 
 from tgan_chainer.config import Config
-from tgan_chainer.devices import get_device
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.files import atomic_path
-from tgan_chainer.models import build_discriminator, build_generator
+from tgan_chainer.reading import printable, read_npz, reading, short
 from tgan_chainer.version import __version__
 
 from chainer.backends import cuda
@@ -29,8 +41,9 @@ from chainer.serializers import DictionarySerializer, NpzDeserializer
 RESUMABLE = "snapshot"
 GENERATOR = "generator"
 _FORMAT = "tgan_chainer snapshot 1"
+_KIND = "a results folder or a snapshot"
 # Where Chainer's updater puts the networks.
-_GENERATOR_PATH, _DISCRIMINATOR_PATH = "updater/model:gen/", "updater/model:dis/"
+GENERATOR_PATH, DISCRIMINATOR_PATH = "updater/model:gen/", "updater/model:dis/"
 
 
 def snapshot_path(out, kind, iteration):
@@ -48,105 +61,11 @@ def find_snapshots(out, kind=f"{RESUMABLE}|{GENERATOR}"):
     return [path for _, path in sorted(found)]
 
 
-def save_snapshot(path, trainer, config):
-    """Write all that the rest of a run depends on.
+def newest_snapshot(source, kind):
+    """Return the path of a results folder's newest snapshot of a kind; of anything else, its own.
 
-    Args:
-        path (str): Of the npz file; it appears, complete, only at the end.
-        trainer (~chainer.training.Trainer): The run.
-        config (Config): Its configuration.
-
-    Raises:
-        NonFiniteError: A parameter is NaN or infinite; nothing is written then.
+    Raises InputError if there is none.
     """
-    updater = trainer.updater
-    _seed_cupy(updater.device, config.seed, updater.iteration)
-    random_states = {"python": random.getstate(), "numpy": _numpy_state()}
-    data = updater.get_iterator("main").dataset.describe()
-    more = {"label_names": updater.generator.label_names, "data": data, "random_states": random_states}
-    _save(path, trainer, updater.iteration, config, **more)
-
-
-def load_snapshot(path, trainer, config):
-    """Bring a trainer to the state that was saved, random numbers included.
-
-    Args:
-        path (str): Of a snapshot.
-        trainer (~chainer.training.Trainer): Built from ``config``.
-        config (Config): Of the run that goes on.
-
-    Raises:
-        InputError: The file is missing, truncated, not a resumable snapshot, or of another run than
-            ``config`` and the data set describe.
-    """
-    metadata, arrays = read_snapshot(path)
-    if "random_states" not in metadata:
-        raise InputError(f"{path} holds a generator alone; resume from a {RESUMABLE}_iter_N.npz")
-    for key, saved in vars(metadata["config"]).items():
-        if key not in Config.RESUMABLE and saved != getattr(config, key):
-            raise InputError(f"{key} cannot change when a run is resumed: it is {saved!r} in {path}")
-    if metadata["data"] != trainer.updater.get_iterator("main").dataset.describe():
-        raise InputError(f"{path} was trained on other data than {config.data}: {metadata['data']['source']}")
-    _load(path, arrays, "", trainer)
-    version, internal, gauss_next = metadata["random_states"]["python"]
-    random.setstate((version, tuple(internal), gauss_next))
-    name, keys, *rest = metadata["random_states"]["numpy"]
-    np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))
-    _seed_cupy(trainer.updater.device, config.seed, trainer.updater.iteration)
-
-
-def save_generator(path, generator, iteration, config):
-    """Write a generator to sample from; arguments as for :func:`save_snapshot`."""
-    more = {"label_names": generator.label_names, "data": generator.trained_on}
-    _save(path, generator, iteration, config, **more)
-
-
-def load_generator(source, gpu=-1):
-    """Rebuild a trained generator.
-
-    Args:
-        source (str): A results folder (its newest generator is taken), a ``generator_iter_N.npz`` or a
-            ``snapshot_iter_N.npz``.
-        gpu (int): Number of the GPU to put it on; -1 for the CPU, None for a GPU if there is one.
-
-    Returns:
-        Generator: With the attributes ``config`` (Config) and ``iteration`` (int) added.
-
-    Raises:
-        InputError: There is no such file, or it is damaged or of another kind.
-    """
-    device = get_device(gpu)
-    path = _newest(source, GENERATOR)
-    metadata, arrays = read_snapshot(path)
-    return _rebuild_generator(path, metadata, arrays, device)
-
-
-def load_gan(source, gpu=-1):
-    """Rebuild a trained generator and its discriminator, of the same iteration.
-
-    Args:
-        source (str): A results folder (its newest snapshot is taken) or a ``snapshot_iter_N.npz``.
-        gpu (int): As for :func:`load_generator`.
-
-    Returns:
-        tuple: The generator, as :func:`load_generator` returns it, and the discriminator.
-
-    Raises:
-        InputError: There is no such file, or it is damaged or of another kind.
-    """
-    device = get_device(gpu)
-    path = _newest(source, RESUMABLE)
-    metadata, arrays = read_snapshot(path)
-    if "random_states" not in metadata:
-        raise InputError(f"{path} holds a generator alone; take a {RESUMABLE}_iter_N.npz")
-    discriminator = build_discriminator(metadata["config"])
-    _load(path, arrays, _DISCRIMINATOR_PATH, discriminator)
-    discriminator.to_device(device)
-    return _rebuild_generator(path, metadata, arrays, device), discriminator
-
-
-def _newest(source, kind):
-    """Return the path of a results folder's newest snapshot; of anything else, its own."""
     if not os.path.isdir(source):
         return source
     found = find_snapshots(source, kind)
@@ -155,62 +74,165 @@ def _newest(source, kind):
     return found[-1]
 
 
-def _rebuild_generator(path, metadata, arrays, device):
-    generator = build_generator(metadata["config"])
-    _load(path, arrays, _GENERATOR_PATH if "random_states" in metadata else "", generator)
-    generator.to_device(device)
-    generator.config, generator.iteration = metadata["config"], metadata["iteration"]
-    generator.label_names = metadata.get("label_names")
-    generator.trained_on = metadata.get("data")
-    return generator
+def save_snapshot(path, trainer, config, **facts):
+    """Write all that the rest of a run depends on.
+
+    Args:
+        path (str): The npz file; it appears, complete, only at the end.
+        trainer (~chainer.training.Trainer): The run.
+        config (Config): Its configuration.
+        **facts: ``row`` and ``changes`` of the metadata.
+
+    Raises:
+        NonFiniteError: A parameter is NaN or infinite; nothing is written then.
+    """
+    updater = trainer.updater
+    _seed_cupy(updater.device, config.seed, updater.iteration)
+    random_states = {"python": random.getstate(), "numpy": _numpy_state()}
+    facts |= {**_facts(updater.generator), "wall_time": trainer.elapsed_time}
+    _save(path, trainer, RESUMABLE, updater.iteration, config, **facts, random_states=random_states)
 
 
-def read_snapshot(path):
-    """Read a file of either kind.
+def save_generator(path, generator, iteration, config, **facts):
+    """Write a generator to sample from; ``facts`` may have a ``wall_time``; for the rest see above."""
+    _save(path, generator, GENERATOR, iteration, config, **facts, **_facts(generator))
+
+
+def load_snapshot(path, trainer, config):
+    """Bring a trainer to the state that was saved, random numbers included.
+
+    Args:
+        path (str): A snapshot to resume.
+        trainer (~chainer.training.Trainer): Built from ``config``.
+        config (Config): Configuration of the run that goes on.
+
+    Returns:
+        dict: The metadata.
+
+    Raises:
+        InputError: The file is missing, truncated, not a resumable snapshot, or of another run than
+            ``config`` and the data set describe.
+    """
+    metadata, arrays = read_snapshot(path, RESUMABLE)
+    config.check_can_resume(metadata["config"], path)
+    updater = trainer.updater
+    if metadata["data"] != updater.get_iterator("main").dataset.describe():
+        source = printable(metadata["data"]["source"])
+        raise InputError(f"{path} was trained on other data than {config.data}: {source}")
+    load_arrays(path, arrays, "", trainer)
+    with reading(path, f"a snapshot of {config.model}"):
+        for optimizer in updater.get_all_optimizers().values():
+            for name, parameter in optimizer.target.namedparams():
+                for key, array in (parameter.update_rule.state or {}).items():
+                    _check_array(f"{key} of {name}", array, parameter)
+        if updater.iteration != metadata["iteration"]:
+            raise ValueError(f"it says both iteration {updater.iteration} and {metadata['iteration']}")
+        version, internal, gauss_next = metadata["random_states"]["python"]
+        random.setstate((version, tuple(internal), gauss_next))
+        name, keys, *rest = metadata["random_states"]["numpy"]
+        np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))
+    _seed_cupy(updater.device, config.seed, updater.iteration)
+    return metadata
+
+
+def read_snapshot(path, kind=None):
+    """Read a file of either kind, or of one.
 
     Returns:
         tuple: The metadata as a dict, whose ``"config"`` is a :class:`Config`, and the arrays as a dict.
 
     Raises:
-        InputError: The file is missing, truncated, or not ours.
+        InputError: The file is missing, truncated, not ours, or not of this kind.
     """
-    arrays = read_npz(path, "a results folder or a snapshot")
-    try:
+    arrays = read_npz(path, _KIND)
+    with reading(path, _KIND):
+        if "metadata" not in arrays:
+            raise InputError(f"{path} is not a snapshot of tgan_chainer: it has no metadata")
         metadata = json.loads(str(arrays.pop("metadata")))
         if metadata["format"] != _FORMAT:
-            raise InputError(f"{path} has the format {metadata['format']!r}; this version reads {_FORMAT!r}")
+            raise InputError(f"{path} has the format {short(metadata['format'])}; expected {_FORMAT!r}")
+        metadata.setdefault("kind", RESUMABLE if "random_states" in metadata else GENERATOR)
+        _check_metadata(metadata)
         metadata["config"] = Config.from_dict(metadata["config"], path)
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} is not a snapshot of tgan_chainer: it has no metadata") from error
+    if kind not in (None, metadata["kind"]):
+        raise InputError(f"{path} holds a generator alone; take a {RESUMABLE}_iter_N.npz")
     return metadata, arrays
 
 
-def read_npz(path, kind):
-    """Read all arrays of an npz file into a dict, without unpickling anything.
+def load_arrays(path, arrays, prefix, target):
+    """Fill a network or a trainer with arrays of exactly its shapes and types, all of them finite.
 
     Args:
-        path (str): The file.
-        kind (str): What it should be, for messages, such as "a snapshot".
+        path (str): Where they come from, for messages.
+        arrays (dict): As :func:`read_snapshot` returns them.
+        prefix (str): What their names begin with.
+        target: A ~chainer.Link or ~chainer.training.Trainer.
 
     Raises:
-        InputError: The file is missing, truncated, or no npz file.
+        InputError: An array is missing or does not fit.
     """
-    try:
-        # Reading everything at once checks every checksum before anything is changed.
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except FileNotFoundError as error:
-        raise InputError(f"there is no {path}; expected {kind}") from error
-    # A text file, an image, an .npy and a cut or damaged zip file each end in another one of these.
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{path} is truncated, damaged or not {kind} ({type(error).__name__}); take another one"
-        ) from error
+    with reading(path, f"a snapshot of such a {type(target).__name__}"):
+        _ExactDeserializer(arrays, prefix).load(target)
 
 
-def _save(path, target, iteration, config, **more):
+class _ExactDeserializer(NpzDeserializer):
+    # Chainer's would broadcast one number over a whole weight, and cast.
+
+    def __getitem__(self, key):
+        return _ExactDeserializer(self.npz, self.path + key.strip("/") + "/")
+
+    def __call__(self, key, value):
+        name = self.path + key.lstrip("/")
+        array = self.npz[name]
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{name} holds NaN or infinity")
+        if hasattr(value, "dtype"):
+            _check_array(name, array, value)
+        elif value is not None and array.shape:
+            raise ValueError(f"{name} is an array, not one value")
+        return super().__call__(key, value)
+
+
+def _check_array(name, array, wanted):
+    if (array.dtype, array.shape) != (wanted.dtype, wanted.shape):
+        found, wanted = (f"{one.dtype} {one.shape}" for one in (array, wanted))
+        raise ValueError(f"{name} is {found}, not {wanted}")
+
+
+def _check_metadata(metadata):
+    """Raise ValueError or KeyError unless the metadata of a snapshot have what its readers take from them."""
+    optional = type(None)
+    types = {
+        **{"kind": str, "iteration": int, "config": dict, "data": (dict, optional)},
+        "label_names": (list, optional),
+    }
+    more = {"row": (str, optional), "changes": (list, optional), "wall_time": (int, float, optional)}
+    for key in more:
+        metadata.setdefault(key, None)
+    if metadata["kind"] == RESUMABLE:
+        types |= {"random_states": dict, "data": dict}
+    for key, kind in {**types, **more}.items():
+        if not isinstance(metadata[key], kind) or isinstance(metadata[key], bool):
+            raise ValueError(f"its {key} is {short(metadata[key])}")
+    if metadata["kind"] not in (RESUMABLE, GENERATOR) or metadata["iteration"] < 0:
+        raise ValueError(f"it is a {short(metadata['kind'])} of iteration {short(metadata['iteration'])}")
+    if not all(isinstance(name, str) for name in metadata["label_names"] or []):
+        raise ValueError("its label_names are not all text")
+    if metadata["data"] is not None and not isinstance(metadata["data"]["source"], str):
+        raise ValueError("its source of data is not a text")
+    for change in metadata["changes"] or []:
+        if not {"setting", "here", "row"} <= change.keys():
+            raise ValueError("one of its changes is incomplete")
+
+
+def _facts(generator):
+    return {"label_names": generator.label_names, "data": generator.trained_on}
+
+
+def _save(path, target, kind, iteration, config, **more):
     metadata = {
         "format": _FORMAT,
+        "kind": kind,
         "version": __version__,
         "iteration": iteration,
         "config": dataclasses.asdict(config),
@@ -227,13 +249,6 @@ def _save(path, target, iteration, config, **more):
             raise pickle.PicklingError(f"{key} is not a plain array")
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **arrays)
-
-
-def _load(path, arrays, prefix, target):
-    try:
-        NpzDeserializer(arrays, prefix).load(target)
-    except (KeyError, ValueError, TypeError) as error:
-        raise InputError(f"{path} does not fit this run ({type(error).__name__}: {error})") from error
 
 
 def _numpy_state():

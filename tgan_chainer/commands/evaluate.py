@@ -34,7 +34,7 @@ from tgan_chainer.evaluations.measures import N_REPEATS, N_SAMPLES
 from tgan_chainer.evaluations.video_classifier import FEATURES
 from tgan_chainer.evaluations.video_source import RANGES, WINDOWS
 from tgan_chainer.files import check_can_write, save_json
-from tgan_chainer.snapshots import load_gan
+from tgan_chainer.runs import load_gan
 
 INCEPTION = f"""The inception score (Salimans et al. 2016) on C3D, as the paper has it and all quote it.
 

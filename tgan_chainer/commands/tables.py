@@ -55,7 +55,8 @@ from tgan_chainer.evaluations.departures import departures_of_measuring
 from tgan_chainer.evaluations.measures import N_REPEATS, N_SAMPLES
 from tgan_chainer.evaluations.video_source import DatasetSource
 from tgan_chainer.files import locked, save_json, save_text
-from tgan_chainer.snapshots import RESUMABLE, find_snapshots, load_gan, read_snapshot
+from tgan_chainer.runs import load_gan
+from tgan_chainer.snapshots import RESUMABLE, find_snapshots, read_snapshot
 
 # How the source of the paper's data begins, by the name of the file in configs/.
 DATA = {"moving_mnist.h5": "Moving MNIST as published", "ucf101.h5": UCF101}

@@ -13,7 +13,7 @@ from tgan_chainer.errors import InputError
 from tgan_chainer.files import atomic_path
 from tgan_chainer.functions.resize_bicubic import resize_bicubic
 from tgan_chainer.links import C3D
-from tgan_chainer.snapshots import read_npz
+from tgan_chainer.reading import read_npz
 from tgan_chainer.version import __version__
 
 import chainer

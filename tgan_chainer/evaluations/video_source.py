@@ -15,7 +15,8 @@ from tgan_chainer.datasets.decoding import VIDEO_SUFFIXES, collecting_little, re
 from tgan_chainer.download import sha256_of
 from tgan_chainer.errors import InputError
 from tgan_chainer.parallel import in_order, thread_count
-from tgan_chainer.snapshots import GENERATOR, find_snapshots, load_generator
+from tgan_chainer.runs import load_generator
+from tgan_chainer.snapshots import GENERATOR, find_snapshots
 
 WINDOWS = "random", "first", "middle"
 RANGES = "signed", "unit"

@@ -1,0 +1,152 @@
+"""Runs: what training leaves, as one thing to sample from, to score and to compare."""
+
+import contextlib
+import dataclasses
+import os
+import random
+
+import numpy as np
+
+from tgan_chainer import provenance
+from tgan_chainer.config import Config
+from tgan_chainer.devices import get_device
+from tgan_chainer.errors import InputError
+from tgan_chainer.links import VideoDiscriminator
+from tgan_chainer.links.generator import Generator
+from tgan_chainer.models import build_discriminator, build_generator
+from tgan_chainer.snapshots import (
+    DISCRIMINATOR_PATH,
+    GENERATOR,
+    GENERATOR_PATH,
+    RESUMABLE,
+    load_arrays,
+    newest_snapshot,
+    read_snapshot,
+)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Run:
+    """A trained run, or what one snapshot of it holds.
+
+    Attributes:
+        path (str): The snapshot.
+        config (Config): All settings.
+        iteration (int): Iterations trained.
+        generator (Generator): With the attributes ``config`` and ``iteration`` added.
+        discriminator (VideoDiscriminator or None): None of a file that holds a generator alone.
+        label_names (list of str or None): Names of the labels.
+        label_prior (float64 array (V,) or None): Of a conditional model: how often the training data had
+        each. data (dict or None): Facts of the training data, see
+        :class:`~tgan_chainer.datasets.VideoDataset`. row (str or None): Name of the paper's row whose
+        configuration was trained, such as "tgan_svc_ucf101". changes (list of dict or None): ``{"setting":
+            ..., "here": ..., "row": ...}`` for each setting that was another than the row's when training
+            began. None in files of before this was recorded.
+        wall_time (float or None): Seconds of training.
+        provenance (list of dict): Machines and versions, see :func:`tgan_chainer.provenance.read`.
+    """
+
+    path: str
+    config: Config
+    iteration: int
+    generator: Generator
+    discriminator: VideoDiscriminator | None
+    label_names: list | None
+    label_prior: np.ndarray | None
+    data: dict | None
+    row: str | None
+    changes: list | None
+    wall_time: float | None
+    provenance: list
+
+
+def load_run(source, device=None, with_discriminator=True):
+    """Rebuild what was trained. The caller's random numbers stay as they are.
+
+    Args:
+        source (str): A results folder (its newest snapshot is taken), a ``snapshot_iter_N.npz`` or a
+            ``generator_iter_N.npz``.
+        device (~chainer.backend.Device): Where to put the networks; None for the CPU.
+        with_discriminator (bool): Whether to load the discriminator, too. False takes a folder's newest
+            generator; True, its newest snapshot.
+
+    Returns:
+        Run
+
+    Raises:
+        InputError: There is no such file, or it is damaged or of another kind.
+    """
+    device = get_device(-1) if device is None else device
+    path = newest_snapshot(source, RESUMABLE if with_discriminator else GENERATOR)
+    metadata, arrays = read_snapshot(path)
+    config, whole = metadata["config"], metadata["kind"] == RESUMABLE
+    generator = _rebuild(build_generator, config, path, arrays, GENERATOR_PATH if whole else "", device)
+    generator.config, generator.iteration = config, metadata["iteration"]
+    generator.label_names, generator.trained_on = metadata["label_names"], metadata["data"]
+    discriminator = None
+    if whole and with_discriminator:
+        discriminator = _rebuild(build_discriminator, config, path, arrays, DISCRIMINATOR_PATH, device)
+    wall_time = metadata["wall_time"]
+    if wall_time is None and whole:
+        wall_time = float(arrays["_snapshot_elapsed_time"])
+    return Run(
+        path=path,
+        config=config,
+        iteration=metadata["iteration"],
+        generator=generator,
+        discriminator=discriminator,
+        label_names=metadata["label_names"],
+        label_prior=generator.label_prior if generator.n_classes else None,
+        data=metadata["data"],
+        row=metadata["row"],
+        changes=metadata["changes"],
+        wall_time=wall_time,
+        provenance=provenance.read(os.path.dirname(os.path.abspath(path))),
+    )
+
+
+def load_generator(source, gpu=-1):
+    """Rebuild a trained generator: the ``generator`` of :func:`load_run`.
+
+    Args:
+        source (str): A results folder (its newest generator is taken), a ``generator_iter_N.npz`` or a
+            ``snapshot_iter_N.npz``.
+        gpu (int): Number of the GPU to put it on; -1 for the CPU, None for a GPU if there is one.
+
+    Returns:
+        Generator: With the attributes ``config`` (Config) and ``iteration`` (int) added.
+
+    Raises:
+        InputError: There is no such file, or it is damaged or of another kind.
+    """
+    return load_run(source, get_device(gpu), with_discriminator=False).generator
+
+
+def load_gan(source, gpu=-1):
+    """Return generator and discriminator of a run, arguments as for :func:`load_generator`.
+
+    Raises:
+        InputError: There is no such file, or it is damaged or holds a generator alone.
+    """
+    run = load_run(source, get_device(gpu))
+    if run.discriminator is None:
+        raise InputError(f"{run.path} holds a generator alone; take a {RESUMABLE}_iter_N.npz")
+    return run.generator, run.discriminator
+
+
+def _rebuild(build, config, path, arrays, prefix, device):
+    with _same_random_numbers():  # initial weights are drawn, for nothing
+        network = build(config)
+    load_arrays(path, arrays, prefix, network)
+    network.to_device(device)
+    return network
+
+
+@contextlib.contextmanager
+def _same_random_numbers():
+    states = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])

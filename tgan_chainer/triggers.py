@@ -1,28 +1,35 @@
 """When a run stops: at its last iteration, or after the iteration in which a signal came."""
 
+import contextlib
 import os
 import signal
 
+_MESSAGE = b"\nfinishing the iteration to write a snapshot; the same once more ends at once\n"
+
+
+class _AbandonedError(BaseException):
+    """Ends what :meth:`IterationsOrSignal.attempt` called; no ``except Exception`` on the way takes it."""
+
 
 class IterationsOrSignal:
-    """A stop trigger that turns SIGINT (Ctrl-C) and SIGTERM into a stop between two iterations.
+    """A stop trigger that turns SIGINT (Ctrl-C), SIGTERM and SIGHUP into a stop between two iterations.
 
-    A context manager: the signals' old handlers come back at its end. A second signal is not waited for:
-    it ends the process as it would have without this.
+    A context manager: the signals' old handlers come back at its end. SIGINT or SIGTERM that come once more
+    are not waited for: they end the process as they would have without this. (A closing terminal may well
+    send SIGHUP twice.) Where SIGHUP is ignored, by ``nohup``, it stays so.
 
     Args:
         iterations (int): Where the run ends.
 
     Attributes:
-        signal (int): Number of the signal that came, or None.
+        signal (int): Number of the first signal that came, or None.
     """
-
-    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self, iterations):
         self.iterations = iterations
         self.signal = None
         self._answer = (-1, False)
+        self._may_abandon = False
 
     def __call__(self, trainer):
         # Whoever asks in the same iteration gets the same answer. Otherwise a signal that comes between the
@@ -36,8 +43,31 @@ class IterationsOrSignal:
         """Return a trigger that fires every ``interval`` iterations and in the last one."""
         return lambda trainer: trainer.updater.iteration % interval == 0 or self(trainer)
 
+    def every_without_haste(self, interval):
+        """Return a trigger as :meth:`every` does, which no longer fires once a signal has come."""
+
+        def is_due(trainer):
+            iteration = trainer.updater.iteration
+            return self.signal is None and (iteration % interval == 0 or iteration >= self.iterations)
+
+        return is_due
+
+    def attempt(self, function, *arguments):
+        """Call a function; a signal that has come, or comes meanwhile, ends it at once."""
+        try:
+            self._may_abandon = True
+            if self.signal is None:
+                function(*arguments)
+        except _AbandonedError:
+            pass
+        finally:
+            self._may_abandon = False
+
     def __enter__(self):
-        self._old = {number: signal.signal(number, self._handle) for number in self._SIGNALS}
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            numbers.append(signal.SIGHUP)
+        self._old = {number: signal.signal(number, self._handle) for number in numbers}
         return self
 
     def __exit__(self, *_):
@@ -45,9 +75,11 @@ class IterationsOrSignal:
             signal.signal(number, handler)
 
     def _handle(self, number, _):
-        if self.signal is not None:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-        self.signal = number
-        # Not print(), which the signal may have interrupted.
-        os.write(2, b"\nfinishing the iteration to write a snapshot; the same once more ends at once\n")
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
+        if self.signal is None:
+            self.signal = number
+            with contextlib.suppress(OSError):  # nobody may be left to read it
+                os.write(2, _MESSAGE)  # not print(), which the signal may have interrupted
+        if self._may_abandon:
+            self._may_abandon = False
+            raise _AbandonedError

@@ -11,17 +11,16 @@ RUN is a results folder of train.py; for all figures but 2, a snapshot file will
 print; .gif and .mp4 (not of figure 2) show grids that move, in figure 6 in slow motion. The paper's figure 2
 shows the loss of the generator (--key gen/loss).
 
-  python experiments/figures.py 2 results/tgan_weight_clipping_ucf101 results/tgan_svc_ucf101 --out fig2.png
-  python experiments/figures.py 2 results/c_0.01 results/c_0.001 results/svc --key gen/loss --out fig2.png
-  python experiments/figures.py 3 results/model3d_svc_moving_mnist results/tgan_moving_mnist --out fig3.png
-  python experiments/figures.py 4 results/video_gan_svc_ucf101 results/tgan_svc_ucf101 --num 36 --out fig4.gif
-  python experiments/figures.py 6 results/tgan_svc_ucf101 --factor 4 --out fig6.png
-  python experiments/figures.py 7 results/conditional_tgan_svc_ucf101 --label IceDancing 23 --out fig7.png
+  %(prog)s 2 results/tgan_weight_clipping_ucf101 results/tgan_svc_ucf101 --out fig2.png
+  %(prog)s 2 results/c_0.01 results/c_0.001 results/svc --key gen/loss --out fig2.png
+  %(prog)s 3 results/model3d_svc_moving_mnist results/tgan_moving_mnist --out fig3.png
+  %(prog)s 4 results/video_gan_svc_ucf101 results/tgan_svc_ucf101 --num 36 --out fig4.gif
+  %(prog)s 6 results/tgan_svc_ucf101 --factor 4 --out fig6.png
+  %(prog)s 7 results/conditional_tgan_svc_ucf101 --label IceDancing 23 --out fig7.png
 
 The same --seed gives the videos that generate.py gives.
 """
 
-import json
 import os
 
 import numpy as np
@@ -30,6 +29,7 @@ from tqdm import tqdm
 from tgan_chainer import load_generator
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
+from tgan_chainer.commands.options import add_picture_options, check_picture_options
 from tgan_chainer.config import Config
 from tgan_chainer.devices import use_device
 from tgan_chainer.errors import InputError
@@ -49,18 +49,12 @@ from tgan_chainer.figures import (
     to_rgb,
 )
 from tgan_chainer.labels import label_name, parse_labels
-from tgan_chainer.videos import (
-    MAX_GRID,
-    add_picture_options,
-    check_picture_options,
-    check_suffix,
-    tile,
-    to_uint8,
-)
+from tgan_chainer.logs import has_log, read_log
+from tgan_chainer.models import MODELS
+from tgan_chainer.videos import MAX_GRID, check_suffix, tile, to_uint8
 
 DEFAULT_NUM = {3: 6, 4: 36, 5: 4, 6: 4, 7: 2}
 LABELS_ON_A_PAGE = 8
-MODELS = {"tgan": "TGAN", "conditional_tgan": "conditional TGAN", "3d": "3D model", "video_gan": "Video GAN"}
 LOSSES = {"wgan": "WGAN", "gan": "normal GAN"}
 
 
@@ -80,14 +74,14 @@ def main(argv=None):
 
 
 def draw_losses(args):
-    logs = [read_log(run) for run in args.runs]
+    logs = [read_losses(run) for run in args.runs]
     key = args.key
     if key is None:  # the normal GAN estimates no distance
         key = "dis/wasserstein" if all("dis/wasserstein" in log[0] for log in logs) else "dis/loss"
     curves = {}
     for run, name, log in zip(args.runs, run_names(args.runs), logs):
         if key not in log[0]:
-            known = ", ".join(sorted(k for k in log[0] if "/" in k))
+            known = ", ".join(sorted(k for k in log[0] if "/" in k)) or "no losses"
             raise InputError(f"the log of {run} has no {key!r}; it has {known}")
         config = Config.load(os.path.join(run, "config.yaml"))
         curves[f"{name} ({describe_clipping(config)})"] = (
@@ -152,19 +146,12 @@ def sample(generator, num, seed, name, labels=None):
     return to_uint8(np.stack(list(videos)))
 
 
-def read_log(run):
-    path = os.path.join(run, "log")
-    try:
-        with open(path, encoding="utf-8") as file:
-            log = json.load(file)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(f"{run} holds no log; is it a results folder?") from error
-    except ValueError as error:  # not JSON, or not UTF-8
-        raise InputError(f"{path} is not JSON: {error}") from error
-    if not (isinstance(log, list) and all(isinstance(e, dict) and "iteration" in e for e in log)):
-        raise InputError(f"{path} is not a log of train.py")
+def read_losses(run):
+    if not has_log(run):
+        raise InputError(f"{run} holds no log; is it a results folder?")
+    log = read_log(run)
     if not log:
-        raise InputError(f"{path} is still empty; train for log_interval iterations first")
+        raise InputError(f"the log of {run} is still empty; train for log_interval iterations first")
     return log
 
 
@@ -175,7 +162,7 @@ def run_names(runs):
 
 
 def describe(config):
-    model = MODELS[config.model]
+    model = MODELS[config.model].label
     if config.model in ("tgan", "conditional_tgan") and not config.use_z0:
         model += " (G1(z1))"  # as in Table 3
     return f"{model}, {LOSSES[config.loss]}, {describe_clipping(config)}"
@@ -223,7 +210,7 @@ def parse_arguments(argv):
             f"{figure}: {num}" for figure, num in DEFAULT_NUM.items()) + ")",
     )  # fmt: skip
     parser.add_argument(
-        "--seed", type=int, metavar="N", default=0, help="of the latent variables (default 0)"
+        "--seed", type=int, metavar="N", default=0, help="seed of the latent variables (default 0)"
     )
     parser.add_argument(
         "--key", help="figure 2: what to draw, such as gen/loss (default: dis/wasserstein, else dis/loss)"

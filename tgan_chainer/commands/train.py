@@ -1,30 +1,34 @@
 """Train a TGAN (Algorithm 1).
 
 Without options: TGAN with singular value clipping on Moving MNIST, with the paper's numbers, on the first
-GPU if there is one. Other experiments are YAML files in experiments/configs/, and every setting in them can
-be given as an option as well:
+GPU if there is one. Other experiments are YAML files in experiments/configs/, known by their names, and every
+setting in them can be given as an option as well:
 
-  python experiments/train.py --gpu 0
-  python experiments/train.py --config experiments/configs/tgan_moving_mnist_cpu.yaml
-  python experiments/train.py --gpu -1 --iterations 3 --batch-size 4 --out /tmp/try
-  python experiments/train.py --out results/tgan_moving_mnist --resume
+  %(prog)s --gpu 0
+  %(prog)s --config tgan_moving_mnist_cpu
+  %(prog)s --gpu -1 --iterations 3 --batch-size 4 --out /tmp/try
+  %(prog)s --out results/tgan_moving_mnist --resume
 
-The results folder gets config.yaml (all settings), log (JSON), losses.png, preview/ (a GIF and a PNG from the
-same latent variables each time), snapshot_iter_N.npz (to resume from) and generator_iter_N.npz (to sample
-from, see generate.py). Ctrl-C or SIGTERM finishes the iteration, writes a snapshot and says how to go on.
+The results folder gets config.yaml (all settings), log.jsonl (losses, an entry a line), losses.png, preview/
+(a GIF and a PNG from the same latent variables each time), snapshot_iter_N.npz (to resume from) and
+generator_iter_N.npz (to sample from, see generate.py). Ctrl-C, SIGTERM or SIGHUP finishes the iteration,
+writes a snapshot and says how to go on.
 """
 
 import os
+import re
 import shlex
+import shutil
 import sys
 
 import numpy as np
 
-from tgan_chainer import extensions, provenance, snapshots
+from tgan_chainer import extensions, logs, provenance, snapshots
 from tgan_chainer.clipping import SingularValueClipping, WeightClipping
 from tgan_chainer.commands import cli
 from tgan_chainer.commands.cli import ArgumentParser
-from tgan_chainer.config import CONFIGS, Config, config_name
+from tgan_chainer.commands.options import add_gpu_option, add_settings, given_settings
+from tgan_chainer.config import CONFIGS, Config, config_name, find_config
 from tgan_chainer.datasets import RandomWindows, VideoDataset
 from tgan_chainer.devices import use_device
 from tgan_chainer.errors import InputError, NonFiniteError
@@ -33,31 +37,28 @@ from tgan_chainer.files import TEMPORARY_PREFIX, locked
 from tgan_chainer.losses import LOSSES
 from tgan_chainer.models import build_discriminator, build_generator
 from tgan_chainer.optimizers import build_optimizer
+from tgan_chainer.reading import printable
 from tgan_chainer.triggers import IterationsOrSignal
 from tgan_chainer.updaters import GANUpdater
 
 import chainer
 
-DEFAULT_CONFIG = os.path.join(CONFIGS, "tgan_moving_mnist.yaml")
+DEFAULT_CONFIG = "tgan_moving_mnist"
 
 
 def main(argv=None):
     args = parse_arguments(argv)
     config, out, resume_from = choose_run(args)
     device = use_device(args.gpu, config.tf32, config.pytorch_kernels)
-    print(config.description or out, flush=True)
+    print(printable(config.description or out), flush=True)
     if device.xp is np and config.discriminator_width >= 64 and config.iterations > 1000:
-        print("On a CPU this takes weeks; --config experiments/configs/tgan_moving_mnist_cpu.yaml does not.")
+        print("On a CPU this takes weeks; --config tgan_moving_mnist_cpu does not.")
 
     # The data (Section 6.1): 16 successive frames from a random place of each clip.
     dataset = VideoDataset(config.data, config.n_frames, with_labels=config.model == "conditional_tgan")
     config = complete(config, dataset)
     iterator = chainer.iterators.MultithreadIterator(  # a thread loads the next batch meanwhile
         dataset, config.batch_size, n_threads=1, order_sampler=RandomWindows(dataset, config.seed)
-    )
-
-    classifier = config.classifier and load_classifier(
-        None if config.classifier == "c3d" else config.classifier, gpu=args.gpu
     )
 
     # The networks (Table 1, Fig. 1, Sections 5.2 and 6.3).
@@ -86,33 +87,40 @@ def main(argv=None):
         device=device,
     )
 
-    # What is written on the way.
+    # What is written on the way; what training can do without is left out after a signal.
     stop = IterationsOrSignal(config.iterations)
     trainer = chainer.training.Trainer(updater, stop, out)
-    log = chainer.training.extensions.LogReport(trigger=stop.every(config.log_interval))
+    log = extensions.Log(stop.every(config.log_interval))
     trainer.extend(log)
-    trainer.extend(extensions.Console(log, config.iterations))
-    trainer.extend(extensions.LossCurves(log), trigger=stop.every(config.preview_interval))
-    trainer.extend(extensions.Preview(generator), trigger=stop.every(config.preview_interval))
-    if classifier:
-        scores = extensions.InceptionScore(generator, classifier, config.score_samples)
-        trainer.extend(scores, trigger=stop.every(config.score_interval))
-    if config.opponent:
-        games = extensions.GAM(config, config.opponent, config.score_samples)
-        trainer.extend(games, trigger=stop.every(config.score_interval))
-    trainer.extend(extensions.Snapshot(config), trigger=stop.every(config.snapshot_interval))
+    for interval, extension in (
+        (1, extensions.Console(log, config.iterations)),
+        (config.preview_interval, extensions.LossCurves(log)),
+        (config.preview_interval, extensions.Preview(generator)),
+        *((config.score_interval, score) for score in build_scores(config, generator, discriminator, args)),
+    ):
+        optional = extensions.Optional(extension, stop)
+        trainer.extend(optional, trigger=stop.every_without_haste(interval))
 
+    origin = {}
     if resume_from:
-        snapshots.load_snapshot(resume_from, trainer, config)
+        metadata = snapshots.load_snapshot(resume_from, trainer, config)
         if updater.iteration >= config.iterations:
-            raise InputError(
-                f"{resume_from} has {updater.iteration} iterations; ask for more by --iterations"
-            )
+            print(f"{resume_from} already has {updater.iteration} iterations; --iterations asks for more")
+            return 0
+        origin = {key: metadata[key] for key in ("row", "changes")}
         print(f"resumed from {resume_from}", flush=True)
+    else:
+        origin = find_row(config, args)
+    trainer.extend(
+        extensions.Snapshot(config, **origin), trigger=stop.every(config.snapshot_interval)
+    )
     with locked(out), stop, np.errstate(all="ignore"):  # what overflows is reported by iteration and name
+        check_out(out, resume_from)  # again: nobody can write there any more
         remove_leftovers(out)
         config.save(os.path.join(out, "config.yaml"))
         provenance.record(out, device, from_iteration=updater.iteration)
+        if resume_from:
+            logs.begin(out, os.path.dirname(os.path.abspath(resume_from)), updater.iteration)
         try:
             trainer.run(show_loop_exception_msg=False)
         except NonFiniteError as error:
@@ -127,11 +135,11 @@ def main(argv=None):
 def parse_arguments(argv):
     parser = ArgumentParser(__doc__)
     parser.add_argument(
-        "--config", metavar="FILE", help="settings to start from (default: configs/tgan_moving_mnist.yaml)"
+        "--config",
+        metavar="FILE",
+        help=f"settings to start from: a file, or a name in experiments/configs/ (default {DEFAULT_CONFIG})",
     )
-    parser.add_argument(
-        "--gpu", type=int, metavar="N", help="GPU to use, -1 for the CPU (default: 0 if there)"
-    )
+    add_gpu_option(parser)
     parser.add_argument("--out", metavar="DIR", help="results folder (default results/NAME OF THE CONFIG)")
     parser.add_argument(
         "--resume",
@@ -141,7 +149,7 @@ def parse_arguments(argv):
         help="go on from the newest snapshot in the results folder, or from this one, with the run's own "
         "settings (--config then only names the folder)",
     )
-    Config.add_arguments(parser)
+    add_settings(parser)
     return parser.parse_args(argv)
 
 
@@ -150,33 +158,75 @@ def choose_run(args):
 
     Raises InputError if the results folder holds another run, or newer snapshots of this one.
     """
-    given = Config.given_arguments(args)
-    config_path = args.config or DEFAULT_CONFIG
-    out = args.out or os.path.join("results", config_name(config_path))
+    given = given_settings(args)
+    name = args.config or DEFAULT_CONFIG
+    out = args.out or os.path.join("results", config_name(name))
+    resume_from = None
     if args.resume is None:
-        if os.path.exists(os.path.join(out, "log")) or snapshots.find_snapshots(out):
-            going_on = "add --resume to go on with it" if snapshots.find_snapshots(out) else "remove it"
-            raise InputError(f"{out} already holds a run: {going_on}, or choose another --out")
-        loaded = Config.load(config_path)
-        config = loaded.replace(**given)
-        if loaded.description == config.description != "" and (changes := config.differences(loaded)):
-            config = config.replace(description=f"{config.description}; CHANGED: {', '.join(changes)}")
-        return config.replace(data=os.path.abspath(config.data)), out, None
-
-    if args.resume is True or os.path.isdir(args.resume):
-        out = out if args.resume is True else args.resume
-        found = snapshots.find_snapshots(out, snapshots.RESUMABLE)
-        if not found:
-            raise InputError(f"{out} holds no snapshot to resume from; start anew with another --out")
-        resume_from = found[-1]
+        config = Config.load(find_config(name))
     else:
-        resume_from = args.resume
-        out = args.out or os.path.dirname(os.path.abspath(resume_from))
-    newest = (snapshots.find_snapshots(out, snapshots.RESUMABLE) or [resume_from])[-1]
-    if os.path.abspath(newest) != os.path.abspath(resume_from):
-        raise InputError(f"{out} already holds {newest}: choose another --out to go on from {resume_from}")
-    config = snapshots.read_snapshot(resume_from)[0]["config"].replace(**given)
+        if args.resume is True or os.path.isdir(args.resume):
+            out = out if args.resume is True else args.resume
+            if not os.path.isdir(out):
+                raise InputError(f"there is no folder {out} to resume from; --out names another one")
+            found = snapshots.find_snapshots(out, snapshots.RESUMABLE)
+            if not found:
+                raise InputError(f"{out} holds no snapshot to resume from; start anew with another --out")
+            resume_from = found[-1]
+        else:
+            resume_from = args.resume
+            out = args.out or os.path.dirname(os.path.abspath(resume_from))
+        config = snapshots.read_snapshot(resume_from, snapshots.RESUMABLE)[0]["config"]
+    check_out(out, resume_from)
+    config = config.replace(**given)
     return config.replace(data=os.path.abspath(config.data)), out, resume_from
+
+
+def check_out(out, resume_from):
+    """Raise InputError if a results folder holds another run, or newer snapshots of this one."""
+    found = snapshots.find_snapshots(out)
+    if resume_from is None and (found or logs.has_log(out)):
+        going_on = "add --resume to go on with it" if found else "remove it"
+        raise InputError(f"{out} already holds a run: {going_on}, or choose another --out")
+    newest = (snapshots.find_snapshots(out, snapshots.RESUMABLE) or [resume_from])[-1]
+    if resume_from and os.path.abspath(newest) != os.path.abspath(resume_from):
+        raise InputError(f"{out} already holds {newest}: choose another --out to go on from {resume_from}")
+
+
+def find_row(config, args):
+    """Return the row of the paper's tables that is trained, and in what it is changed, as facts of the run.
+
+    It is the one that --config names, or the one with the nearest settings.
+    """
+    paths = (os.path.join(CONFIGS, name) for name in os.listdir(CONFIGS) if name.endswith(".yaml"))
+    rows = {config_name(path): Config.load(path) for path in sorted(paths)}
+    del rows["tgan_moving_mnist_cpu"]
+
+    def distance(name):
+        row = rows[name]
+        other_data = os.path.basename(row.data) != os.path.basename(config.data)
+        named = config_name(args.config or DEFAULT_CONFIG) == name
+        return not named, row.model != config.model, other_data, len(config.compare(row))
+
+    row = min(rows, key=distance)
+    changes = [
+        {"setting": setting, "here": here, "row": there}
+        for setting, here, there in config.compare(rows[row])
+    ]
+    return {"row": row, "changes": changes}
+
+
+def build_scores(config, generator, discriminator, args):
+    """Return the extensions that report scores on the way."""
+    scores = []
+    if config.classifier:
+        path = None if config.classifier == "c3d" else config.classifier
+        classifier = load_classifier(path, gpu=args.gpu)
+        scores.append(extensions.InceptionScore(generator, classifier, config.score_samples))
+    if config.opponent:
+        game = extensions.GAM(generator, discriminator, config, config.opponent, config.score_samples)
+        scores.append(game)
+    return scores
 
 
 def complete(config, dataset):
@@ -197,11 +247,14 @@ def complete(config, dataset):
 
 
 def remove_leftovers(out):
-    """Remove the temporary files of a killed process."""
+    """Remove the temporary files of a killed process, and the folders for them of Chainer's LogReport."""
     for folder in out, os.path.join(out, "preview"):
         for name in os.listdir(folder) if os.path.isdir(folder) else []:
+            path = os.path.join(folder, name)
             if name.startswith(TEMPORARY_PREFIX):
-                os.remove(os.path.join(folder, name))
+                os.remove(path)
+            elif re.fullmatch("log[a-z0-9_]{8}", name) and set(os.listdir(path)) <= {"log.json"}:
+                shutil.rmtree(path)
 
 
 def how_to_go_on(args, out):

@@ -1,4 +1,3 @@
-import contextlib
 import sys
 
 from tqdm import tqdm
@@ -12,7 +11,7 @@ class Console(extension.Extension):
     Where the output is not a terminal there is no bar, and each line tells the time left instead.
 
     Args:
-        log (~chainer.training.extensions.LogReport): The log; it must have a higher priority.
+        log (Log): The log; it must have a higher priority.
         iterations (int): Where the run ends.
     """
 
@@ -25,7 +24,7 @@ class Console(extension.Extension):
         self._n_printed = 0
 
     def initialize(self, trainer):
-        self._n_printed = len(self._log.log)
+        self._n_printed = len(self._log.entries)
         self._bar = tqdm(
             total=self._iterations,
             initial=trainer.updater.iteration,
@@ -38,18 +37,16 @@ class Console(extension.Extension):
 
     def __call__(self, trainer):
         self._bar.update()
-        for entry in self._log.log[self._n_printed :]:
+        for entry in self._log.entries[self._n_printed :]:
             seconds = (trainer.elapsed_time - self._first_time) / (
                 trainer.updater.iteration - self._first_iteration
             )
             left = tqdm.format_interval(seconds * (self._iterations - trainer.updater.iteration))
             losses = "  ".join(f"{key} {entry[key]:+.4f}" for key in sorted(entry) if "/" in key)
             line = f"{entry['iteration']:>7}/{self._iterations}  {losses}  {seconds:.2f} s/it  {left} left"
-            # Training for hours must not end because whoever read its output (`| head`) has gone.
-            with contextlib.suppress(BrokenPipeError):
-                self._bar.write(line, file=sys.stdout)
-                sys.stdout.flush()
-        self._n_printed = len(self._log.log)
+            self._bar.write(line, file=sys.stdout)
+            sys.stdout.flush()
+        self._n_printed = len(self._log.entries)
 
     def finalize(self):
         if self._bar is not None:

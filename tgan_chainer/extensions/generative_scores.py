@@ -1,9 +1,10 @@
 import numpy as np
 
-from tgan_chainer import snapshots
 from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations import inception_score, measure_gam
 from tgan_chainer.evaluations.measures import check_players
+from tgan_chainer.runs import load_gan
+from tgan_chainer.snapshots import RESUMABLE, find_snapshots
 
 import chainer
 from chainer.training import extension
@@ -19,7 +20,7 @@ class InceptionScore(extension.Extension):
         generator (Generator): The network.
         classifier (VideoClassifier): On the same device.
         n_samples (int): Samples each time. Of longer videos than the classifier takes the first frames count.
-        seed (int): Of the latent variables.
+        seed (int): Seed of the latent variables.
 
     Raises:
         InputError: The generator's videos are too short for the classifier.
@@ -50,37 +51,35 @@ class GAM(extension.Extension):
     ε(D_A(G_B(z))).
 
     Args:
-        config (Config): Of the training.
+        generator (Generator), discriminator (VideoDiscriminator): The networks that are trained.
+        config (Config): Configuration of the training.
         opponent (str): A results folder or snapshot; "self" is the newest snapshot of this training, of one
             or more intervals ago. Before there is one, there is no game.
         n_samples (int): As for :func:`~tgan_chainer.evaluations.measure_gam`.
-        seed (int): Of the game.
+        seed (int): Seed of the game.
+
+    Raises:
+        InputError: There is no such opponent, or it cannot play against this model.
     """
 
     priority = extension.PRIORITY_WRITER
 
-    def __init__(self, config, opponent="self", n_samples=1000, seed=0):
-        self._config, self._opponent = config, opponent
+    def __init__(self, generator, discriminator, config, opponent="self", n_samples=1000, seed=0):
+        generator.config = config
+        self._player, self._config = (generator, discriminator), config
         self._n_samples, self._seed = n_samples, seed
-        self._loaded = None
-
-    def initialize(self, trainer):  # a wrong opponent is met now, not after hours
-        generator = trainer.updater.generator
-        if self._opponent != "self":
-            self._loaded = self._load(trainer, self._opponent)
-        check_players(generator, self._loaded[0] if self._loaded else generator)
+        self._opponent = None if opponent == "self" else self._load(opponent)
+        check_players(generator, self._opponent[0] if self._opponent else generator)
 
     def __call__(self, trainer):
-        opponent = self._loaded
+        opponent = self._opponent
         if opponent is None:
-            own = snapshots.find_snapshots(trainer.out, snapshots.RESUMABLE)
+            own = find_snapshots(trainer.out, RESUMABLE)
             if not own:
                 return
-            opponent = self._load(trainer, own[-1])
-        generator, discriminator = trainer.updater.generator, trainer.updater.discriminator
-        generator.config = self._config
+            opponent = self._load(own[-1])
         result = measure_gam(
-            (generator, discriminator),
+            self._player,
             opponent,
             self._config.data,
             n_samples=self._n_samples,
@@ -98,10 +97,6 @@ class GAM(extension.Extension):
             }
         )
 
-    def _load(self, trainer, source):
-        state = np.random.get_state()  # which initializing the networks draws from
-        device = trainer.updater.device
-        try:
-            return snapshots.load_gan(source, -1 if device.xp is np else device.device.id)
-        finally:
-            np.random.set_state(state)
+    def _load(self, source):
+        device = self._player[0].device
+        return load_gan(source, -1 if device.xp is np else device.device.id)

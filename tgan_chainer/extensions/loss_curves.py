@@ -9,8 +9,8 @@ class LossCurves(extension.Extension):
     """Draws the losses in the log over the iterations into a PNG, as Fig. 2 does.
 
     Args:
-        log (~chainer.training.extensions.LogReport): The log; it must have a higher priority.
-        filename (str): Of the picture, in the results folder.
+        log (Log): The log; it must have a higher priority.
+        filename (str): Name of the picture in the results folder.
     """
 
     priority = extension.PRIORITY_READER - 10
@@ -22,12 +22,12 @@ class LossCurves(extension.Extension):
         # Not pyplot: that would look for a display and keep every figure alive.
         from matplotlib.figure import Figure
 
-        keys = sorted({key for entry in self._log.log for key in entry if "/" in key})
+        keys = sorted({key for entry in self._log.entries for key in entry if "/" in key})
         if not keys:
             return
         figure = Figure(figsize=(8, 2.4 * len(keys)), layout="constrained")
         for axes, key in zip(figure.subplots(len(keys), sharex=True, squeeze=False)[:, 0], keys, strict=True):
-            entries = [entry for entry in self._log.log if key in entry]
+            entries = [entry for entry in self._log.entries if key in entry]
             axes.plot([e["iteration"] for e in entries], [e[key] for e in entries], linewidth=1)
             axes.set_ylabel(key)
             axes.grid(alpha=0.3)

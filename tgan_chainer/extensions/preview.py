@@ -18,7 +18,7 @@ class Preview(extension.Extension):
         generator (Generator): The network.
         n (int): Videos in the grid.
         n_strips (int): Rows of the picture.
-        seed (int): Of the latent variables.
+        seed (int): Seed of the latent variables.
     """
 
     def __init__(self, generator, n=25, n_strips=4, seed=0):

@@ -14,25 +14,26 @@ class Snapshot(extension.Extension):
     removed, when a loss or a parameter is not finite.
 
     Args:
-        config (Config): Of the run.
+        config (Config): Configuration of the run.
+        row (str or None), changes (list of dict or None): As :class:`~tgan_chainer.runs.Run` has them.
     """
 
     # After all other extensions, whose states go into the snapshot.
     priority = -100
 
-    def __init__(self, config):
-        self._config = config
+    def __init__(self, config, row=None, changes=None):
+        self._config, self._facts = config, {"row": row, "changes": changes}
 
     def __call__(self, trainer):
-        updater = trainer.updater
+        updater, config = trainer.updater, self._config
         updater.check_losses()
-        for kind, save, target in (
-            (snapshots.GENERATOR, snapshots.save_generator, (updater.generator, updater.iteration)),
-            (snapshots.RESUMABLE, snapshots.save_snapshot, (trainer,)),
-        ):
-            save(snapshots.snapshot_path(trainer.out, kind, updater.iteration), *target, self._config)
-        if self._config.keep:
+        path = snapshots.snapshot_path(trainer.out, snapshots.GENERATOR, updater.iteration)
+        facts = {**self._facts, "wall_time": trainer.elapsed_time}
+        snapshots.save_generator(path, updater.generator, updater.iteration, config, **facts)
+        path = snapshots.snapshot_path(trainer.out, snapshots.RESUMABLE, updater.iteration)
+        snapshots.save_snapshot(path, trainer, config, **self._facts)
+        if config.keep:
             for kind in snapshots.RESUMABLE, snapshots.GENERATOR:
-                for path in snapshots.find_snapshots(trainer.out, kind)[: -self._config.keep]:
+                for path in snapshots.find_snapshots(trainer.out, kind)[: -config.keep]:
                     with contextlib.suppress(FileNotFoundError):
                         os.remove(path)

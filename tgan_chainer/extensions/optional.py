@@ -1,0 +1,39 @@
+import sys
+
+from tgan_chainer.errors import NonFiniteError
+
+from chainer.training import extension
+
+
+class Optional(extension.Extension):
+    """Calls an extension that training can do without, such as one that draws a picture.
+
+    If it fails, a warning says so, once, and training goes on. If a signal comes, it is abandoned: the
+    snapshot must not wait for it.
+
+    Args:
+        extension (~chainer.training.Extension): What to call; its priority and trigger are kept.
+        stop (IterationsOrSignal): Knows of signals.
+    """
+
+    def __init__(self, extension, stop):
+        self._extension, self._stop = extension, stop
+        self._has_failed = False
+        self.trigger, self.priority = extension.trigger, extension.priority
+
+    def initialize(self, trainer):
+        self._extension.initialize(trainer)
+
+    def __call__(self, trainer):
+        try:
+            self._stop.attempt(self._extension, trainer)
+        except NonFiniteError:
+            raise
+        except Exception as error:
+            if not self._has_failed:
+                what = f"{type(self._extension).__name__} failed: {type(error).__name__}: {error}"
+                print(f"warning: {' '.join(what.split())}; training goes on", file=sys.stderr)
+            self._has_failed = True
+
+    def finalize(self):
+        self._extension.finalize()

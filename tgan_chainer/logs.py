@@ -1,0 +1,66 @@
+"""The log of a run: a JSON object with the means of losses and scores for each interval, one a line.
+
+A line is appended, whatever the number of lines before it. Runs of earlier versions have one JSON list
+instead, in the file ``log``; they are read as well, and a resumed one goes on in the new form.
+"""
+
+import json
+import os
+
+from tgan_chainer.errors import InputError
+from tgan_chainer.files import save_text
+from tgan_chainer.reading import read_json, reading
+
+FILENAME = "log.jsonl"
+_OLD_FILENAME = "log"
+
+
+def has_log(out):
+    """Return whether a results folder holds a log, in either form."""
+    return any(os.path.exists(os.path.join(out, name)) for name in (FILENAME, _OLD_FILENAME))
+
+
+def read_log(out):
+    """Read the log of a results folder.
+
+    Args:
+        out (str): The folder.
+
+    Returns:
+        list of dict: Of each entry ``iteration``, ``epoch``, ``elapsed_time`` (seconds) and what was
+        reported, such as ``dis/loss``; an empty list if there is no log. The last line is left out if it is
+        not complete because its writer was killed.
+
+    Raises:
+        InputError: The log is damaged.
+    """
+    path = os.path.join(out, FILENAME)
+    if os.path.exists(path):
+        with reading(path, "a log of train.py"), open(path, encoding="utf-8") as file:
+            entries = [json.loads(line) for line in file.read().split("\n")[:-1]]
+    else:
+        path = os.path.join(out, _OLD_FILENAME)
+        entries = read_json(path, "a log of train.py") if os.path.exists(path) else []
+    if not (isinstance(entries, list) and all(_is_entry(entry) for entry in entries)):
+        raise InputError(f"{path} is not a log of train.py")
+    return entries
+
+
+def append(out, entry):
+    """Add an entry, a dict, to the log of a results folder."""
+    with open(os.path.join(out, FILENAME), "a", encoding="utf-8") as file:
+        file.write(json.dumps(entry) + "\n")
+
+
+def begin(out, source, iteration):
+    """Write what the log of the folder ``source`` has up to an iteration, to go on from there in ``out``."""
+    entries = [entry for entry in read_log(source) if entry["iteration"] <= iteration]
+    save_text(os.path.join(out, FILENAME), "".join(json.dumps(entry) + "\n" for entry in entries))
+
+
+def _is_entry(entry):
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("iteration"), int)
+        and all(isinstance(value, int | float) for value in entry.values())
+    )

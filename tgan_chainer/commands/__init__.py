@@ -1,6 +1,7 @@
 """The commands: what ``tgan NAME`` and the scripts in ``experiments/`` and ``datasets/`` run."""
 
 import importlib
+import os
 import sys
 
 from tgan_chainer.commands import cli
@@ -32,7 +33,8 @@ def main():
     name = sys.argv[1].replace("-", "_") if len(sys.argv) > 1 else ""
     if name in COMMANDS:
         del sys.argv[1]
-        cli.program = ["tgan", name]
+        by_name = os.path.basename(sys.argv[0]) == "tgan"
+        cli.program = [*(["tgan"] if by_name else [sys.executable, "-m", "tgan_chainer"]), name]
         run(name)
     lines = (f"  {known:18}{what}" for known, what in COMMANDS.items())
     parser = cli.ArgumentParser(

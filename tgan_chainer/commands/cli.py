@@ -2,22 +2,32 @@
 
 import argparse
 import difflib
+import os
 import shlex
 import signal
 import sys
 
+from tgan_chainer.commands.streams import protect_streams
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.parallel import prepare_process
+from tgan_chainer.reading import printable
 
 # How this process was called, for messages that tell how to call it again; None is by a script.
 program = None
+
+
+def how_called():
+    """Return how this command is called, for its help: ``tgan train`` or ``python experiments/train.py``."""
+    if program:
+        return shlex.join(program)
+    return f"python {os.path.join(*os.path.abspath(sys.argv[0]).split(os.sep)[-2:])}"
 
 
 class ArgumentParser(argparse.ArgumentParser):
     """argparse's parser, showing a module's docstring as it stands and errors in one line.
 
     Args:
-        description (str): The docstring.
+        description (str): The docstring. ``%(prog)s`` in it stands for :func:`how_called`, ``%%`` for ``%``.
     """
 
     def __init__(self, description, **more):
@@ -25,7 +35,7 @@ class ArgumentParser(argparse.ArgumentParser):
             description=description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
-            **{"prog": shlex.join(program) if program else None, **more},
+            **{"prog": how_called(), **more},
         )
 
     def parse_args(self, args=None, namespace=None):
@@ -46,13 +56,17 @@ def run_command(main):
 
     Bad input and failures of the file system (missing file, disk full, ...) become one line on stderr and
     status 2, diverged training becomes status 1 and Ctrl-C status 130. Anything else is a bug of ours and
-    keeps its traceback. The process is prepared by :func:`tgan_chainer.parallel.prepare_process`.
+    keeps its traceback. The process is prepared by :func:`tgan_chainer.parallel.prepare_process`, and its
+    output by :func:`~tgan_chainer.commands.streams.protect_streams`.
 
     Args:
         main (callable): Takes no argument, returns an exit status or None for 0.
     """
-    prepare_process()
     try:
+        protect_streams()
+        # Of a notebook, whose terminal has it. The commands write files, and show no windows.
+        os.environ.pop("MPLBACKEND", None)
+        prepare_process()
         status = main()
     except InputError as error:
         status = _fail(str(error))
@@ -78,5 +92,5 @@ def _options(parser):
 
 
 def _fail(message, status=2):
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    print("error: " + printable(" ".join(message.split())), file=sys.stderr)
     return status

@@ -20,6 +20,14 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 EXPERIMENTS = os.path.join(ROOT, "experiments")
 CONFIGS = os.path.join(EXPERIMENTS, "configs")
 
+# More threads than cores make small networks a hundred times slower.
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+# Options of train.py for networks as small as possible.
+TINY = (
+    "--gpu -1 --temporal-width 8 --image-width 8 --discriminator-width 2 --batch-size 3 --learning-rate 1e-3 "
+    "--log-interval 2 --preview-interval 4"
+).split()
+
 
 def call(name, *arguments):
     """Run a command within this process, which saves the time of importing everything again."""

@@ -66,7 +66,7 @@ def test_a_number_without_a_point_is_still_a_number(tmp_path):
         ("k0: 0x" + "f" * 6000, "k0 must be at most 16384, not a number of 24000 bits"),
         ("n_frames: 20", "n_frames must be a multiple of 16 (16, 32, 48, ...), not 20"),
         ("n_frames: 48", "n_frames must be 16, 32, 64, ... (G0 doubles it) for a tgan, not 48"),
-        ("description: [[[[[[[[[[[[[a]]]]]]]]]]]]]", "description must be of type str, not [[[[[[[...]]]]]]]"),
+        ("description: [[[[[[[[[a]]]]]]]]]", "description must be of type str, not [[[[[[[...]]]]]]]"),
         ("a: " + "[" * 5000, "nested more than 20 levels deep"),
         ("a: &a [x, x]\nb: [*a, *a]", "it has an alias"),
         ("description: " + "x" * 20_000, "it has a value of 20000 characters"),
@@ -113,7 +113,7 @@ def test_what_makes_another_experiment_is_compared():
     changed = row.replace(n_clip=1, use_z0=False)
     assert changed.compare(row) == [Change("use_z0", False, True), Change("n_clip", 1, 5)]
     same = {"seed": 1, "log_interval": 7, "pytorch_kernels": "on"}
-    resumable = {"iterations": 5, "keep": 0, "data": "elsewhere.h5", "description": "TGAN; REDUCED", "lipschitz": True}
+    resumable = {"iterations": 5, "keep": 0, "data": "elsewhere.h5", "lipschitz": True}
     as_in_the_data = {"channels": 1, "image_size": 64, "n_classes": 101}
     ignored_by_tgan = {"video_width": 8, "mask_penalty": 1.0}
     assert row.replace(**same, **resumable, **as_in_the_data, **ignored_by_tgan).compare(row) == []
@@ -139,7 +139,7 @@ def test_a_configuration_is_found_by_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = os.path.join(CONFIGS, "tgan_svc_ucf101.yaml")
     assert find_config("tgan_svc_ucf101") == find_config("tgan_svc_ucf101.yaml") == path == find_config(path)
-    with pytest.raises(InputError, match="there is no configuration tgan_svc_ucf; did you mean tgan_svc_ucf101?"):
+    with pytest.raises(InputError, match="no configuration tgan_svc_ucf; did you mean tgan_svc_ucf101"):
         find_config("tgan_svc_ucf")
     with pytest.raises(InputError, match="there is no configuration elsewhere/tgan_svc_ucf101.yaml"):
         find_config("elsewhere/tgan_svc_ucf101.yaml")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import signal
 
 _MESSAGE = b"\nfinishing the iteration to write a snapshot; the same once more ends at once\n"
@@ -78,8 +79,9 @@ class IterationsOrSignal:
         signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
         if self.signal is None:
             self.signal = number
-            with contextlib.suppress(OSError):  # nobody may be left to read it
-                os.write(2, _MESSAGE)  # not print(), which the signal may have interrupted
+            with contextlib.suppress(OSError, ValueError):  # nobody may be left to read it
+                if select.select([], [2], [], 0)[1]:
+                    os.write(2, _MESSAGE)  # not print(), which the signal may have interrupted
         if self._may_abandon:
             self._may_abandon = False
             raise _AbandonedError

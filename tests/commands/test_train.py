@@ -13,18 +13,11 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import yaml
-from helpers import CONFIGS, EXPERIMENTS, assert_one_line_error, call
+from helpers import CONFIGS, ENVIRONMENT, EXPERIMENTS, TINY, assert_one_line_error, call
 
 from tgan_chainer import VideoDiscriminator, load_generator, provenance
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.logs import read_log
-
-# More threads than cores make such small networks a hundred times slower.
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-TINY = (
-    "--gpu -1 --temporal-width 8 --image-width 8 --discriminator-width 2 --batch-size 3 --learning-rate 1e-3 "
-    "--log-interval 2 --preview-interval 4"
-).split()
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ def get_device(gpu=None):
         raise InputError(f"gpu must be -1 (the CPU) or the number of a GPU, not {gpu}")
     if gpu >= 0 and _count_gpus() == 0:
         raise InputError(
-            f"gpu is {gpu}, but CuPy is not installed or finds no GPU here: "
+            f"gpu is {gpu}, but {why_no_cupy() or 'CuPy is not installed or finds no GPU here'}: "
             "pip install 'cupy-cuda12x[ctk]', or use --gpu -1 for the CPU"
         )
     if gpu >= 0 and gpu >= _count_gpus():
@@ -71,6 +71,14 @@ def use_device(gpu=None, tf32=None, pytorch_kernels=None):
             os.environ["NVIDIA_TF32_OVERRIDE"] = "0"
     device.use()
     return device
+
+
+def why_no_cupy():
+    """Return why CuPy, which is installed, cannot be imported; None if it can, or is not installed."""
+    if cuda.available or importlib.util.find_spec("cupy") is None:
+        return None
+    error = cuda._resolution_error
+    return " ".join(f"CuPy is installed but cannot be used: {type(error).__name__}: {error}".split())[:400]
 
 
 def _count_gpus():

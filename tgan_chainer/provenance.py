@@ -8,8 +8,10 @@ import time
 
 import numpy as np
 
-from tgan_chainer.files import load_json, save_json
+from tgan_chainer.errors import InputError
+from tgan_chainer.files import save_json
 from tgan_chainer.parallel import thread_count
+from tgan_chainer.reading import read_json
 from tgan_chainer.version import __version__
 
 import chainer
@@ -68,11 +70,21 @@ def describe(device):
 
 
 def record(out, device, **more):
-    """Append :func:`describe`, and ``more``, to the list in ``provenance.json`` of a results folder."""
-    save_json(os.path.join(out, FILENAME), [*read(out), {**more, **describe(device)}])
+    """Append :func:`describe`, and ``more``, to the list in ``provenance.json`` of a results folder.
+
+    A file that cannot be read is kept under another name.
+    """
+    path, entries = os.path.join(out, FILENAME), read(out)
+    if not entries and os.path.exists(path):
+        os.replace(path, f"{path}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+    save_json(path, [*entries, {**more, **describe(device)}])
 
 
 def read(out):
     """Return the list that :func:`record` wrote; an empty one if there is none that can be read."""
-    entries = load_json(os.path.join(out, FILENAME))
-    return entries if isinstance(entries, list) else []
+    try:
+        entries = read_json(os.path.join(out, FILENAME), "a list of provenances")
+    except InputError:
+        return []
+    is_list = isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
+    return entries if is_list else []

@@ -63,6 +63,7 @@ def run_command(main):
         main (callable): Takes no argument, returns an exit status or None for 0.
     """
     try:
+        sys.unraisablehook = _pass_on_interrupts
         protect_streams()
         # Of a notebook, whose terminal has it. The commands write files, and show no windows.
         os.environ.pop("MPLBACKEND", None)
@@ -80,6 +81,14 @@ def run_command(main):
         status = 128 + signal.SIGINT
         print("interrupted", file=sys.stderr)
     sys.exit(status)
+
+
+def _pass_on_interrupts(unraisable):
+    """Send Ctrl-C once more if it came within a destructor or a callback that can raise nothing."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def _options(parser):

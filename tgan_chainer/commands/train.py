@@ -30,7 +30,7 @@ from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.commands.options import add_gpu_option, add_settings, given_settings
 from tgan_chainer.config import CONFIGS, Config, config_name, find_config
 from tgan_chainer.datasets import RandomWindows, VideoDataset
-from tgan_chainer.devices import use_device
+from tgan_chainer.devices import use_device, why_no_cupy
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.evaluations import load_classifier
 from tgan_chainer.files import TEMPORARY_PREFIX, locked
@@ -50,6 +50,8 @@ def main(argv=None):
     args = parse_arguments(argv)
     config, out, resume_from = choose_run(args)
     device = use_device(args.gpu, config.tf32, config.pytorch_kernels)
+    if args.gpu is None and (why := why_no_cupy()):
+        print(f"warning: the CPU is used; {why}; pip install 'cupy-cuda12x[ctk]' may help", file=sys.stderr)
     print(printable(config.description or out), flush=True)
     if device.xp is np and config.discriminator_width >= 64 and config.iterations > 1000:
         print("On a CPU this takes weeks; --config tgan_moving_mnist_cpu does not.")

@@ -18,6 +18,7 @@ from tgan_chainer.evaluations import (
     video_classifier,
 )
 from tgan_chainer.links import C3D
+from tgan_chainer.logs import read_log
 
 TINY = (
     "--gpu -1 --temporal-width 8 --image-width 8 --video-width 8 --discriminator-width 2 --batch-size 3 "
@@ -202,7 +203,7 @@ def test_scores_during_training_are_in_the_log(data, runs, classifier, tmp_path)
         "--score-interval", 2, "--score-samples", 8, "--classifier", classifier, "--opponent", runs / "gan",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    log = json.loads((tmp_path / "run" / "log").read_text())
+    log = read_log(tmp_path / "run")
     assert [entry["iteration"] for entry in log] == [2, 4]
     for entry in log:
         assert 1 <= entry["score/inception"] <= 2
@@ -220,7 +221,7 @@ def test_scores_during_training_do_not_change_it(data, classifier, tmp_path):
             for key in one.files:
                 if key != "metadata":
                     np.testing.assert_array_equal(one[key], other[key])
-    log = json.loads((tmp_path / "with" / "log").read_text())
+    log = read_log(tmp_path / "with")
     assert "score/fooled_opponent" not in log[0] and "score/fooled_opponent" in log[1]  # of its older self
 
 

@@ -24,6 +24,7 @@ from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations.gam import score_text
 from tgan_chainer.figures import draw_curves
 from tgan_chainer.files import load_json, save_text
+from tgan_chainer.logs import read_log
 from tgan_chainer.snapshots import GENERATOR, find_snapshots
 
 FORMAT = "tgan_chainer table 1"
@@ -219,7 +220,7 @@ def figure(folder, name, gpu):
     alt = f"{N_SAMPLES} moving samples of {name} after {generator.iteration} iterations"
     parts = [f"<figcaption>{escape(name)}, iteration {generator.iteration:,}</figcaption>"]
     parts.append(f"<img class='samples' alt='{escape(alt)}' src='{data_uri('gif', samples)}'>")
-    log = load_json(os.path.join(folder, "log"))
+    log = read_log(folder)
     if log:
         keys = sorted({key for entry in log for key in entry if "/loss" in key})
         curves = {key: ([e["iteration"] for e in log], [e.get(key, np.nan) for e in log]) for key in keys}

@@ -55,6 +55,7 @@ from tgan_chainer.evaluations.departures import departures_of_measuring
 from tgan_chainer.evaluations.measures import N_REPEATS, N_SAMPLES
 from tgan_chainer.evaluations.video_source import DatasetSource
 from tgan_chainer.files import locked, save_json, save_text
+from tgan_chainer.logs import has_log
 from tgan_chainer.runs import load_gan
 from tgan_chainer.snapshots import RESUMABLE, find_snapshots, read_snapshot
 
@@ -305,7 +306,7 @@ def trained(name, args, preset):
         return folder
     if args.no_train:
         return folder if found else None
-    if not found and os.path.exists(os.path.join(folder, "log")):
+    if not found and has_log(folder):
         with locked(folder):  # else it is being trained right now; it was killed before its first snapshot
             os.rename(folder, f"{folder}.incomplete-{time.strftime('%Y%m%d-%H%M%S')}")
     if found:

@@ -79,7 +79,7 @@ def main(argv=None):
     )
     stop = IterationsOrSignal(args.iterations)
     trainer = chainer.training.Trainer(updater, stop, os.path.dirname(args.out) or ".")
-    log = chainer.training.extensions.LogReport(trigger=stop.every(args.log_interval), log_name=None)
+    log = extensions.Log(stop.every(args.log_interval), in_file=False)
     keep_best = KeepBest(args, classifier, validation, everything.describe(), device)
     trainer.extend(keep_best, trigger=stop.every(args.validation_interval))
     trainer.extend(log)

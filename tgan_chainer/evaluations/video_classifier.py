@@ -14,10 +14,11 @@ from tgan_chainer.files import atomic_path
 from tgan_chainer.functions.resize_bicubic import resize_bicubic
 from tgan_chainer.links import C3D
 from tgan_chainer.reading import read_npz
+from tgan_chainer.snapshots import load_arrays
 from tgan_chainer.version import __version__
 
 import chainer
-from chainer.serializers import DictionarySerializer, NpzDeserializer
+from chainer.serializers import DictionarySerializer
 
 URL = "https://github.com/rezoo/tgan2/releases/download/v1.0/"
 WEIGHTS, MEAN = "conv3d_deepnetA_ucf.npz", "mean2.npz"
@@ -267,7 +268,7 @@ def _from_metadata(path, arrays):
         classifier = VideoClassifier(
             c3d, arrays["mean"], metadata["size"], metadata["scale"], metadata["label_names"]
         )
-        NpzDeserializer(arrays).load(classifier)
+        load_arrays(path, arrays, "", classifier)
         if "training" in metadata:
             classifier.description["training"] = dict(metadata["training"])
     except (KeyError, TypeError, ValueError) as error:

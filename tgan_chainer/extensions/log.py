@@ -11,6 +11,7 @@ class Log(extension.Extension):
 
     Args:
         is_due (callable): Takes the trainer; whether an entry is due in this iteration.
+        in_file (bool): Whether to write the log to the results folder, too.
 
     Attributes:
         entries (list of dict): The whole log.
@@ -18,13 +19,13 @@ class Log(extension.Extension):
 
     name = "LogReport"  # of Chainer's own extension, which wrote the snapshots of earlier versions
 
-    def __init__(self, is_due):
-        self._is_due = is_due
+    def __init__(self, is_due, in_file=True):
+        self._is_due, self._in_file = is_due, in_file
         self._summary = DictSummary()
         self.entries = []
 
     def initialize(self, trainer):
-        self.entries = logs.read_log(trainer.out)
+        self.entries = logs.read_log(trainer.out) if self._in_file else []
 
     def __call__(self, trainer):
         self._summary.add(trainer.observation)
@@ -34,7 +35,8 @@ class Log(extension.Extension):
         entry["epoch"], entry["iteration"] = trainer.updater.epoch, trainer.updater.iteration
         entry["elapsed_time"] = trainer.elapsed_time
         self.entries.append(entry)
-        logs.append(trainer.out, entry)
+        if self._in_file:
+            logs.append(trainer.out, entry)
         self._summary = DictSummary()
 
     def serialize(self, serializer):

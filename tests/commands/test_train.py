@@ -250,6 +250,19 @@ def test_every_setting_reaches_what_it_sets(data, tmp_path):
     assert (state("--n-clip", "1", "--simultaneous")[w] != plain[w]).any()
     assert w not in state("--no-use-z0")
     assert not [key for key in state("--no-use-beta") if key.endswith("/beta")]
+    kept = [key for key in state("--no-use-beta", "--use-beta-g1") if key.endswith("/beta")]
+    assert kept and all(key.startswith("updater/model:gen/image_generator/") for key in kept)
+    w = "updater/model:dis/conv1/W"
+    assert (state("--noise", "0.2")[w] != state("--noise", "0.2", "--no-noise-input")[w]).any()
+
+
+def test_the_log_has_the_lipschitz_constants_if_asked_for(data, tmp_path):
+    for option in "--lipschitz", "--no-lipschitz":
+        out = str(tmp_path / option)
+        result = train(data, out, "--iterations", 4, "--log-interval", 2, option, run=call)
+        assert result.returncode == 0, result.stderr
+        found = [entry.get("dis/lipschitz") for entry in read_log(out)]
+        assert len(found) == 2 and all((value is not None) == (option == "--lipschitz") for value in found)
 
 
 def test_keep_0_keeps_all_snapshots(data, tmp_path):

@@ -98,6 +98,7 @@ def main(argv=None):
         (1, extensions.Console(log, config.iterations)),
         (config.preview_interval, extensions.LossCurves(log)),
         (config.preview_interval, extensions.Preview(generator)),
+        *([(config.log_interval, extensions.Lipschitz())] if config.lipschitz else []),
         *((config.score_interval, score) for score in build_scores(config, generator, discriminator, args)),
     ):
         optional = extensions.Optional(extension, stop)

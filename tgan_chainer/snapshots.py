@@ -30,6 +30,7 @@ import re
 import numpy as np
 
 from tgan_chainer.config import Config
+from tgan_chainer.datasets import same_data
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.files import atomic_path
 from tgan_chainer.reading import printable, read_npz, reading, short
@@ -116,7 +117,7 @@ def load_snapshot(path, trainer, config):
     metadata, arrays = read_snapshot(path, RESUMABLE)
     config.check_can_resume(metadata["config"], path)
     updater = trainer.updater
-    if metadata["data"] != updater.get_iterator("main").dataset.describe():
+    if not same_data(metadata["data"], updater.get_iterator("main").dataset.describe()):
         source = printable(metadata["data"]["source"])
         raise InputError(f"{path} was trained on other data than {config.data}: {source}")
     load_arrays(path, arrays, "", trainer)

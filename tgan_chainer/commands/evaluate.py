@@ -17,7 +17,7 @@ import re
 from tgan_chainer import provenance
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
-from tgan_chainer.datasets import VideoDataset
+from tgan_chainer.datasets import VideoDataset, same_data
 from tgan_chainer.datasets.decoding import parse_fps
 from tgan_chainer.devices import get_device, use_device
 from tgan_chainer.errors import InputError
@@ -154,7 +154,9 @@ def play(args):
         **players,
         "test_data": test_data,
         "threshold_data": data,
-        "trained_on_test_data": [name for name, gan in zip("ab", (a, b)) if gan[0].trained_on == tested_on],
+        "trained_on_test_data": [
+            name for name, gan in zip("ab", (a, b)) if same_data(gan[0].trained_on, tested_on)
+        ],
         "made_by": provenance.describe(get_device(args.gpu)),
     }
     return result, describe_gam(result)

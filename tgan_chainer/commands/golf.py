@@ -47,6 +47,12 @@ def main(argv=None):
         functools.partial(read_stack, size=args.size, gray=args.gray),
         options={"command": "golf", "size": args.size, "gray": args.gray},
         source=f"Golf clips of Vondrick et al. (2016), those in {os.path.abspath(args.list)}",
+        facts={
+            "dataset": "golf",
+            "resized": (args.size, args.size),
+            "filter": "bicubic",
+            "gray": args.gray,
+        },
         min_frames=args.min_frames,
         workers=args.workers,
         force=args.force,

@@ -59,6 +59,11 @@ def main(argv=None):
     drawing.add_argument(
         "--seed", type=int, metavar="N", default=0, help="random seed (default: %(default)s)"
     )
+    drawing.add_argument(
+        "--clamp",
+        action="store_true",
+        help="stop digits at the edges for a frame, as in the published clips, rather than reflect them",
+    )
     args = parser.parse_args(argv)
 
     if os.path.exists(args.out) and not args.force:
@@ -66,7 +71,7 @@ def main(argv=None):
     if args.official is None:
         n_clips = draw(args)
     else:
-        for name in ("clips", "frames", "digits", "seed"):
+        for name in ("clips", "frames", "digits", "seed", "clamp"):
             if getattr(args, name) != parser.get_default(name):
                 raise InputError(f"--{name} is for drawing; the clips of --official are taken as they are")
         n_clips = copy_official(args)
@@ -86,19 +91,25 @@ def draw(args):
         origin = f"the {len(images)} MNIST digits in {os.path.abspath(args.idx)}"
     rng = np.random.RandomState(args.seed)
     options = f"--clips {args.clips} --frames {args.frames} --digits {args.digits} --seed {args.seed}"
+    options += " --clamp" if args.clamp else ""
     with (
         write_videos(
             args.out,
             source=f"Moving MNIST, drawn with {origin} by moving_mnist.py {options}",
             label_names=[str(digit) for digit in range(10)] if args.digits == 1 else None,
             chunk_frames=min(args.frames, 32),
+            dataset="moving_mnist",
+            official=False,
+            digits=args.digits,
+            at_wall="clamped" if args.clamp else "reflected",
+            gray=True,
             seed=args.seed,
         ) as videos,
         progress_bar(args.clips) as bar,
     ):
         for start in range(0, args.clips, BATCH):
             chosen = rng.randint(len(images), size=(min(BATCH, args.clips - start), args.digits))
-            clips = render_moving_digits(images[chosen], rng, args.frames)
+            clips = render_moving_digits(images[chosen], rng, args.frames, clamp=args.clamp)
             for clip, digits in zip(clips, labels[chosen], strict=True):
                 # A single digit is the clip's class, for conditional models.
                 label = {"labels": digits[0]} if args.digits == 1 else {}
@@ -124,7 +135,11 @@ def copy_official(args):
         raise InputError(f"{path}: {found}; expected uint8 (20, N, 64, 64) as in {OFFICIAL_URL}")
     n_frames, n_clips = published.shape[:2]
     source = f"Moving MNIST as published at {OFFICIAL_URL}"
-    with write_videos(args.out, source=source, chunk_frames=n_frames) as videos, progress_bar(n_clips) as bar:
+    facts = {"dataset": "moving_mnist", "official": True, "digits": 2, "at_wall": "clamped", "gray": True}
+    with (
+        write_videos(args.out, source, chunk_frames=n_frames, **facts) as videos,
+        progress_bar(n_clips) as bar,
+    ):
         for start in range(0, n_clips, BATCH):
             for clip in published[:, start : start + BATCH].swapaxes(0, 1):
                 videos.append(clip[..., None])

@@ -40,7 +40,7 @@ from tgan_chainer import provenance
 from tgan_chainer.commands import report
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.config import CONFIGS, Config
-from tgan_chainer.datasets import VideoDataset
+from tgan_chainer.datasets import VideoDataset, same_data
 from tgan_chainer.devices import use_device
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.evaluations import (
@@ -242,7 +242,7 @@ class Inception:
                 call("train_classifier", *command, *gpu_option(args))
                 os.replace(path + ".part", path)
         self.classifier = load_classifier(path, args.mean, args.gpu)
-        if path == own and self.classifier.description["training"]["data"] != args.described:
+        if path == own and not same_data(self.classifier.description["training"]["data"], args.described):
             raise InputError(f"{path} was trained on other data than {args.data}: move it and the runs away")
 
     def __call__(self, row, known):

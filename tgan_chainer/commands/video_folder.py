@@ -62,6 +62,13 @@ def main(argv=None):
         options={"command": "video_folder", "size": args.size, "fps": str(args.fps), "gray": args.gray},
         source=f"The videos in {os.path.abspath(args.src)}",
         label_names=label_names,
+        facts={
+            "dataset": "video_folder",
+            "crop": args.size,
+            "filter": "bicubic",
+            "resampled_to": args.fps and float(args.fps),
+            "gray": args.gray,
+        },
         min_frames=args.min_frames,
         workers=args.workers,
         force=args.force,

@@ -22,7 +22,7 @@ import numpy as np
 import tqdm
 
 from tgan_chainer.checks import check_positive_int
-from tgan_chainer.datasets.video_dataset import write_videos
+from tgan_chainer.datasets.video_writer import write_videos
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import TEMPORARY_PREFIX, atomic_path, load_json, save_json
 from tgan_chainer.parallel import in_order, thread_count
@@ -198,7 +198,16 @@ def add_options(parser):
 
 
 def make_video_file(
-    out, clips, read, options, source, label_names=None, min_frames=16, workers=None, force=False
+    out,
+    clips,
+    read,
+    options,
+    source,
+    label_names=None,
+    facts=None,
+    min_frames=16,
+    workers=None,
+    force=False,
 ):
     """Read all clips and write them, in the order given, to one video file; tell what was left out on stderr.
 
@@ -216,6 +225,7 @@ def make_video_file(
             frame rate or None. Raises InputError or OSError if it cannot. Runs on several threads.
         options (dict): Everything else that the frames depend on, for the fingerprint; JSON's own types.
         source, label_names: As for :func:`write_videos`.
+        facts (dict): Attributes of the file, as for :func:`write_videos`.
         min_frames (int): Clips with fewer frames are left out.
         workers (int): Threads; None for one a core.
         force (bool): Replace ``out`` if it exists, and parts with another fingerprint.
@@ -230,6 +240,7 @@ def make_video_file(
     workers = thread_count() if workers is None else workers
     check_arguments(out, force, min_frames, workers)
     options = {**options, "min_frames": min_frames, "source": source, "label_names": label_names}
+    options["facts"] = facts
     parts = _Parts(out, clips, options, force)
     with parts.kept():
         parts.make_missing(read, min_frames, workers)
@@ -253,7 +264,7 @@ def make_video_file(
             f"{n_short} have fewer than {min_frames} frames"
         )
     with parts.kept():
-        parts.join(source, label_names)
+        parts.join(source, label_names, facts or {})
     parts.remove()
     left_out = ""
     if n_short:
@@ -333,7 +344,7 @@ class _Parts:
         """What became of each clip: ``shape`` and ``frame_rate``, or ``short``, or ``broken``."""
         return [outcome for start in self.starts for outcome in load_json(self._path(start, "json"))]
 
-    def join(self, source, label_names):
+    def join(self, source, label_names, facts):
         """Write the one video file, clip by clip."""
         outcomes = self.outcomes()
         good = [outcome for outcome in outcomes if "shape" in outcome]
@@ -342,7 +353,7 @@ class _Parts:
         attributes = {"frame_rate": rates.pop()} if known and len(rates) == 1 else {}
         labels = any(clip.label is not None for clip in self.clips)
         with (
-            write_videos(self.out, source, label_names, **attributes) as videos,
+            write_videos(self.out, source, label_names, **attributes, **facts) as videos,
             tqdm.tqdm(desc="compressing", total=len(good), unit="clip", disable=None) as bar,
         ):
             for start in self.starts:

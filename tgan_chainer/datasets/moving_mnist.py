@@ -36,6 +36,22 @@ def bouncing_positions(start, angle, n_frames, step=0.1):
     return 1 - abs(1 - unfolded % 2)
 
 
+def clamped_positions(start, angle, n_frames, step=0.1):
+    """As :func:`bouncing_positions`, but points stop at an edge that they would cross, and then turn round.
+
+    So it is in the code behind the published clips (``GetRandomTrajectory`` of Srivastava's
+    ``data_handler.py``), where the first step comes before the first frame, too.
+    """
+    velocity = step * np.stack([np.sin(angle), np.cos(angle)], axis=-1)
+    position, positions = np.array(start, np.float64), []
+    for _ in range(n_frames):
+        position = position + velocity
+        velocity = np.where((position <= 0) | (position >= 1), -velocity, velocity)
+        position = position.clip(0, 1)
+        positions.append(position)
+    return np.stack(positions, axis=-2)
+
+
 def draw_digits(digits, corners, canvas_size=64):
     """Draw moving images on black canvases; where they overlap the brighter pixel wins.
 
@@ -57,7 +73,7 @@ def draw_digits(digits, corners, canvas_size=64):
     return videos
 
 
-def render_moving_digits(digits, rng, n_frames=20, canvas_size=64, step=0.1):
+def render_moving_digits(digits, rng, n_frames=20, canvas_size=64, step=0.1, clamp=False):
     """Clips of digits that fly through the canvas.
 
     Args:
@@ -67,6 +83,7 @@ def render_moving_digits(digits, rng, n_frames=20, canvas_size=64, step=0.1):
         canvas_size (int): Height and width of the canvas, S; more than h and w.
         step (float): Distance that a digit covers in a frame, as a fraction of the box that its corner
             moves in (S - h high, S - w wide).
+        clamp (bool): Whether digits move as in :func:`clamped_positions` at the edges of the box.
 
     Returns:
         uint8 array (N, T, S, S)
@@ -79,7 +96,8 @@ def render_moving_digits(digits, rng, n_frames=20, canvas_size=64, step=0.1):
         raise InputError(f"canvas_size is {canvas_size}; expected more than the digits' {digits.shape[2:]}")
     start = rng.uniform(size=(*digits.shape[:2], 2))
     angle = rng.uniform(0, 2 * np.pi, size=digits.shape[:2])
-    corners = (box * bouncing_positions(start, angle, n_frames, step)).astype(int)
+    positions = clamped_positions if clamp else bouncing_positions
+    corners = (box * positions(start, angle, n_frames, step)).astype(int)
     return draw_digits(digits, corners, canvas_size)
 
 

@@ -1,0 +1,229 @@
+"""The layout of a video file, how it is opened, and the facts that it states.
+
+=================  ===========  =======  =====================================================
+HDF5 data set      shape        dtype    content
+=================  ===========  =======  =====================================================
+``/frames``        (F, H, W, C) uint8    frames of all clips, one after another; C is 1 or 3
+``/offsets``       (N + 1,)     int64    clip i is ``frames[offsets[i]:offsets[i + 1]]``
+``/labels``        (N,)         int64    class of each clip (optional)
+``/label_names``   (K,)         str      names of the classes (optional)
+``/names``         (N,)         str      names of the clips (optional)
+=================  ===========  =======  =====================================================
+
+Further data sets may stand beside them. The root carries the attributes ``format`` (the constant below),
+``source`` (where the videos came from, a sentence), ``fingerprint`` (SHA-256 of all clips and labels), those
+of ``FACTS`` that are known, and whatever else describes the file.
+
+Frames, offsets and labels carry HDF5's checksums, and so does HDF5's own index (file format 1.10), so that a
+changed bit is an error. Files of older versions have none of this, and are read as well.
+"""
+
+import contextlib
+import os
+
+import h5py
+import numpy as np
+
+from tgan_chainer.errors import InputError
+
+FORMAT = "tgan_chainer videos 1"
+
+# Attributes that say how the clips were made, and their types; (int,) is a list of whole numbers.
+FACTS = {
+    "dataset": str,  # "moving_mnist", "ucf101", "golf" or "video_folder"
+    "split": str,  # of UCF-101: "all", "train1", "test1", ...
+    "resized": (int,),  # width and height that frames were resized to, before the crop
+    "crop": int,  # side of the central square that was kept
+    "filter": str,  # how frames were resized: "bicubic" (with antialiasing) or "nearest"
+    "resampled_to": float,  # frames a second, where clips were resampled
+    "gray": bool,
+    "official": bool,  # of Moving MNIST: the published clips
+    "digits": int,  # of Moving MNIST: in a clip
+    "at_wall": str,  # of Moving MNIST: whether digits are "reflected" or "clamped" there
+    "fingerprint": str,
+}
+
+# What gzip can make of zeros: 1032 bytes of one.
+MOST_COMPRESSED = 1032
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+def open_video_file(path):
+    """Open a video file to read from it.
+
+    Returns:
+        h5py.File
+
+    Raises:
+        InputError: There is no such file, it is not an HDF5 file, damaged, or open for writing elsewhere.
+        OSError: It cannot be opened (no permission, a folder, ...).
+    """
+    if not os.path.exists(path):
+        raise InputError(f"{path}: no such file; make it by a command of datasets/, such as moving_mnist.py")
+    with open(path, "rb") as file:  # by itself HDF5 would not say why it cannot
+        start = file.read(len(MAGIC))
+    if start != MAGIC:
+        raise InputError(f"{path}: not an HDF5 file, or cut short; expected one as made by datasets/")
+    try:
+        # Of a file system without locks HDF5 asks none.
+        return h5py.File(path, "r", locking="best-effort")
+    except BlockingIOError as error:
+        raise InputError(f"{path}: another program is writing to it; wait until that is done") from error
+    except Exception as error:
+        raise damaged(path, error) from error
+
+
+@contextlib.contextmanager
+def reading(path):
+    """Turn whatever h5py raises in the block, for files that are damaged in any way, into an InputError."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise damaged(path, error) from error
+
+
+def damaged(path, error):
+    """Return the InputError that a file is damaged."""
+    return InputError(f"{path}: cut short or damaged ({' '.join(str(error).split())}); make it again")
+
+
+def read_layout(file, path):
+    """Check the layout of an open file.
+
+    Args:
+        file (h5py.File): As :func:`open_video_file` returns it.
+        path (str): Its name, for messages.
+
+    Returns:
+        tuple: The offsets, int64 (N + 1,); the labels, int64 (N,), or None; and the names of the classes,
+        list of str, or None.
+
+    Raises:
+        InputError: It is laid out differently, or damaged.
+    """
+
+    def require(condition, found, expected):
+        if not condition:
+            raise InputError(
+                f"{path}: {found}; expected {expected}; make the file again with a command of datasets/"
+            )
+
+    def array(name, kind, ndim):
+        link, data = file.get(name, getlink=True), None
+        if isinstance(link, h5py.HardLink):  # others may lead to another file
+            data = file[name]
+        require(isinstance(data, h5py.Dataset), f"there is no /{name}", "a video file")
+        inside = not data.is_virtual and data.external is None
+        require(inside, f"/{name} lies in other files", "a file that holds all its data")
+        is_text = h5py.check_string_dtype(data.dtype) is not None
+        require(
+            (is_text if kind is str else np.issubdtype(data.dtype, kind)) and data.ndim == ndim,
+            f"/{name} is {data.dtype} {data.shape}",
+            f"{kind.__name__}, {ndim}-dimensional",
+        )
+        stored = data.id.get_storage_size()
+        require(
+            data.nbytes <= MOST_COMPRESSED * stored and stored <= os.path.getsize(file.filename),
+            f"/{name} is {data.shape} by its header, but of {stored} bytes",
+            "as much data as the header says",
+        )
+        return data
+
+    with reading(path):
+        found = file.attrs.get("format")
+        require(isinstance(found, str) and found == FORMAT, f"its format is {found!r}", f"{FORMAT!r}")
+        frames = array("frames", np.uint8, 4)
+        require(frames.shape[3] in (1, 3), f"/frames has {frames.shape[3]} channels", "1 or 3")
+        _check_chunks(frames, require)
+        offsets = array("offsets", np.integer, 1)[:].astype(np.int64)
+        spans_all = len(offsets) > 1 and offsets[0] == 0 and offsets[-1] == len(frames)
+        require(
+            spans_all and (np.diff(offsets) > 0).all(),
+            f"/offsets are {_shorten(offsets)}",
+            f"increasing numbers from 0 to {len(frames)}, the number of frames",
+        )
+        labels = label_names = None
+        if "label_names" in file:
+            label_names = array("label_names", str, 1).asstr(errors="replace")[:].tolist()
+        if "labels" in file:
+            labels = array("labels", np.integer, 1)[:].astype(np.int64)
+            n_clips = len(offsets) - 1
+            require(len(labels) == n_clips, f"there are {len(labels)} /labels", f"{n_clips}, one a clip")
+            n_classes = np.inf if label_names is None else len(label_names)
+            require(
+                (labels >= 0).all() and (labels < n_classes).all(),
+                f"/labels go from {labels.min()} to {labels.max()}",
+                f"at least 0 and less than {n_classes}, the number of /label_names",
+            )
+    return offsets, labels, label_names
+
+
+def read_facts(file, path):
+    """Return what an open file says about itself.
+
+    Args:
+        file (h5py.File), path (str): As for :func:`read_layout`.
+
+    Returns:
+        dict: Of JSON's own types: the keys of ``FACTS``, but ``frame_rate`` for ``resampled_to``; None where
+        the file does not say it, as those of older versions; and ``source`` (str, "unknown" without one).
+
+    Raises:
+        InputError: An attribute is of another type, or unreadable.
+    """
+
+    def attribute(name, kind):
+        if name not in file.attrs:
+            return None
+        value = file.attrs[name]
+        value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+        items, kinds = (value, kind) if isinstance(kind, tuple) else ([value], (kind,))
+        if not isinstance(items, list) or not all(type(item) in kinds for item in items):
+            raise InputError(
+                f"{path}: the attribute {name} is {value!r}; expected {kinds[0].__name__}; make it again"
+            )
+        # h5py hands out bytes that are not UTF-8 as half a character, which can be printed nowhere.
+        return os.fsencode(value).decode(errors="replace") if kind is str else value
+
+    with reading(path):
+        facts = {name: attribute(name, kind) for name, kind in FACTS.items()}
+        facts["frame_rate"] = facts.pop("resampled_to")
+        return {**facts, "source": attribute("source", str) or "unknown"}
+
+
+def same_data(a, b):
+    """Whether two data sets are the same one, by what they or snapshots say about them.
+
+    Args:
+        a, b (dict or None): As of :meth:`VideoDataset.describe`, now or in an older version, or None.
+
+    Returns:
+        bool: By the fingerprints where both have one, else by the source and, where both have it, the number
+        of windows. False if one is None.
+    """
+    if a is None or b is None:
+        return False
+    if a.get("fingerprint") and b.get("fingerprint"):
+        return a["fingerprint"] == b["fingerprint"]
+    keys = [key for key in ("source", "n_windows") if key in a and key in b]
+    return bool(keys) and all(a[key] == b[key] for key in keys)
+
+
+def _check_chunks(frames, require):
+    # A chunk that is not there would be read as black frames, and one at the place of another as the frames
+    # of that. New files have checksums of the index, too; this is for those of older versions.
+    if frames.chunks is None:
+        return
+    places = []
+    frames.id.chunk_iter(lambda chunk: places.append((chunk.byte_offset, chunk.size)))
+    starts, sizes = np.array(sorted(places), np.int64).reshape(-1, 2).T
+    expected = int(np.prod([-(-n // chunk) for n, chunk in zip(frames.shape, frames.chunks)]))
+    whole = len(places) == expected and (starts[1:] >= starts[:-1] + sizes[:-1]).all()
+    require(whole, "its index of /frames is damaged", "each chunk of frames once")
+
+
+def _shorten(numbers):
+    return np.array2string(np.asarray(numbers), threshold=6, edgeitems=2)

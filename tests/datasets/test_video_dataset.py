@@ -347,7 +347,7 @@ def test_everything_that_was_written_can_be_read_back(tmp_path):
         videos.append(clips[0], names="a/ü.avi", digits=(4, 2))
         videos.append(clips[1], names="b.avi", digits=(7, 7))
     with h5py.File(tmp_path / "videos.h5") as file:
-        attributes = dict(file.attrs)
+        attributes = {k: v.decode() if isinstance(v, bytes) else v for k, v in file.attrs.items()}
         assert len(attributes.pop("fingerprint")) == 64
         assert attributes == {"format": FORMAT, "source": "A test.", "seed": 3, "frame_rate": 12.5}
         np.testing.assert_array_equal(file["frames"], np.concatenate(clips))
@@ -562,7 +562,7 @@ def test_no_flipped_bit_changes_a_clip_or_a_label(tmp_path):
         except InputError as error:
             assert "\n" not in str(error)
             noticed += 1
-    assert noticed > 100
+    assert noticed > 250
 
 
 def link_elsewhere(file, path):

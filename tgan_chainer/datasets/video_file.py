@@ -133,7 +133,7 @@ def read_layout(file, path):
         return data
 
     with reading(path):
-        found = file.attrs.get("format")
+        found = _decoded(file.attrs.get("format"))
         require(isinstance(found, str) and found == FORMAT, f"its format is {found!r}", f"{FORMAT!r}")
         frames = array("frames", np.uint8, 4)
         require(frames.shape[3] in (1, 3), f"/frames has {frames.shape[3]} channels", "1 or 3")
@@ -178,15 +178,14 @@ def read_facts(file, path):
     def attribute(name, kind):
         if name not in file.attrs:
             return None
-        value = file.attrs[name]
+        value = _decoded(file.attrs[name])
         value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
         items, kinds = (value, kind) if isinstance(kind, tuple) else ([value], (kind,))
         if not isinstance(items, list) or not all(type(item) in kinds for item in items):
             raise InputError(
                 f"{path}: the attribute {name} is {value!r}; expected {kinds[0].__name__}; make it again"
             )
-        # h5py hands out bytes that are not UTF-8 as half a character, which can be printed nowhere.
-        return os.fsencode(value).decode(errors="replace") if kind is str else value
+        return value
 
     with reading(path):
         facts = {name: attribute(name, kind) for name, kind in FACTS.items()}
@@ -210,6 +209,13 @@ def same_data(a, b):
         return a["fingerprint"] == b["fingerprint"]
     keys = [key for key in ("source", "n_windows") if key in a and key in b]
     return bool(keys) and all(a[key] == b[key] for key in keys)
+
+
+def _decoded(value):
+    """Return a text for what h5py hands out for one: bytes, or a str with halves of characters."""
+    if not isinstance(value, str | bytes):
+        return value
+    return (os.fsencode(value) if isinstance(value, str) else value).decode(errors="replace")
 
 
 def _check_chunks(frames, require):

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 
 import h5py
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from tgan_chainer.datasets.video_file import FORMAT, open_video_file, read_facts, read_layout
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import atomic_path
+from tgan_chainer.interruption import noted_signals
 
 
 @contextlib.contextmanager
@@ -39,15 +41,18 @@ def write_videos(path, source, label_names=None, chunk_frames=16, **attributes):
         OSError: As raised by the file system (disk full, no permission, ...).
     """
     known = {name: value for name, value in attributes.items() if value is not None}
-    with atomic_path(path) as temporary:
+    # No exception may pass through HDF5, which would go on with wrong frames: signals wait for the next clip.
+    with noted_signals() as check_signals, atomic_path(path) as temporary:
         with _Sink(temporary, "w+b") as sink:
             try:
                 # The format of HDF5 1.10: its index has checksums.
                 with h5py.File(sink, "w", libver=("v110", "v110")) as file:
-                    writer = VideoWriter(file, chunk_frames, sink)
+                    writer = VideoWriter(file, chunk_frames, sink, check_signals)
                     yield writer
                     fingerprint = writer.finish(label_names)
-                    file.attrs.update(known, format=FORMAT, source=source, fingerprint=fingerprint)
+                    known.update(format=FORMAT, source=source, fingerprint=fingerprint)
+                    for name, value in known.items():
+                        file.attrs[name] = _texts([value])[0] if isinstance(value, str) else value
             finally:
                 sink.check()  # HDF5, too, may have an error then, which does not say what was wrong
         with open_video_file(temporary) as file:
@@ -58,10 +63,11 @@ def write_videos(path, source, label_names=None, chunk_frames=16, **attributes):
 class VideoWriter:
     """Appends clips to the file that :func:`write_videos` opened. Memory use does not grow with the clips."""
 
-    def __init__(self, file, chunk_frames, sink):
+    def __init__(self, file, chunk_frames, sink, check_signals):
         self._file = file
         self._chunk_frames = chunk_frames
         self._sink = sink
+        self._check_signals = check_signals
         self._offsets = [0]
         self._values = {}
         self._digest = hashlib.sha256()
@@ -78,7 +84,9 @@ class VideoWriter:
         Raises:
             InputError: The clip has the wrong shape or dtype.
             OSError: The disk is full, or another failure to write.
+            KeyboardInterrupt: There was Ctrl-C, SIGTERM or SIGHUP since the last clip.
         """
+        self._check_signals()
         clip = np.asarray(clip)
         if clip.dtype != np.uint8 or clip.ndim != 4 or clip.shape[3] not in (1, 3) or clip.size == 0:
             raise InputError(f"a clip is {clip.dtype} {clip.shape}; expected uint8 (T, H, W, C), C = 1 or 3")
@@ -131,11 +139,17 @@ class VideoWriter:
         return self._digest.hexdigest()
 
     def _write(self, name, values):
-        dtype = None
-        if isinstance(values[0], str):  # of a fixed length: for others HDF5 has no checksums
-            dtype = h5py.string_dtype("utf-8", max(len(value.encode()) for value in values) or 1)
-            values = np.array([value.encode() for value in values], dtype)
-        self._file.create_dataset(name, data=values, dtype=dtype, chunks=True, fletcher32=True)
+        values = _texts(values) if isinstance(values[0], str) else values
+        self._file.create_dataset(name, data=values, chunks=True, fletcher32=True)
+
+
+def _texts(values):
+    """Return an array of texts of a fixed length.
+
+    Others HDF5 keeps in a heap that has no checksums, and with one flipped bit of it searches for ever.
+    """
+    values = [os.fsencode(value).decode(errors="replace").encode() for value in values]
+    return np.array(values, h5py.string_dtype("utf-8", max(map(len, values)) or 1))
 
 
 class _Sink(io.FileIO):

@@ -17,8 +17,8 @@ import re
 from tgan_chainer import provenance
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
+from tgan_chainer.commands.making_options import parse_fps
 from tgan_chainer.datasets import VideoDataset, same_data
-from tgan_chainer.datasets.decoding import parse_fps
 from tgan_chainer.devices import get_device, use_device
 from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations import (

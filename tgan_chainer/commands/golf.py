@@ -21,12 +21,13 @@ import functools
 import os
 
 import numpy as np
-import PIL.Image
 
-from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
-from tgan_chainer.datasets.decoding import Clip, add_options, make_video_file
+from tgan_chainer.commands.making_options import add_making_options, parse_size
+from tgan_chainer.datasets.images import RESAMPLING, read_image
+from tgan_chainer.datasets.making import Clip, make_video_file
 from tgan_chainer.errors import InputError
+from tgan_chainer.files import load_lines
 
 
 def main(argv=None):
@@ -35,22 +36,21 @@ def main(argv=None):
     parser.add_argument("list", metavar="LIST", help="text file, the path of one JPEG a line")
     parser.add_argument("out", metavar="OUT", help="file to make, such as data/golf.h5")
     parser.add_argument(
-        "--size", type=int, metavar="N", default=64, help="side of the frames (default: %(default)s)"
+        "--size", type=parse_size, metavar="N", default=64, help="side of the frames (default: %(default)s)"
     )
-    add_options(parser)
+    add_making_options(parser)
     args = parser.parse_args(argv)
-    check_positive_int(**{"--size": args.size})
 
     return make_video_file(
         args.out,
         read_list(args.list, args.src),
-        functools.partial(read_stack, size=args.size, gray=args.gray),
-        options={"command": "golf", "size": args.size, "gray": args.gray},
+        functools.partial(read_stack, size=args.size, gray=args.gray, resize=args.resize),
+        options={"command": "golf", "size": args.size, "gray": args.gray, "filter": args.resize},
         source=f"Golf clips of Vondrick et al. (2016), those in {os.path.abspath(args.list)}",
         facts={
             "dataset": "golf",
             "resized": (args.size, args.size),
-            "filter": "bicubic",
+            "filter": args.resize,
             "gray": args.gray,
         },
         min_frames=args.min_frames,
@@ -63,45 +63,36 @@ def read_list(path, src):
     """Return the clips in the order of the list."""
     if not os.path.isdir(src):
         raise InputError(f"{src}: no such folder; expected the folder that the paths in {path} start from")
-    try:
-        with open(path, encoding="utf-8") as file:
-            names = [line.strip() for line in file if line.strip()]
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file; expected the path of one JPEG a line") from error
+    names = load_lines(path)
     if not names:
         raise InputError(f"{path}: an empty list; expected the path of one JPEG a line")
     return [Clip(os.path.join(src, name), name) for name in names]
 
 
-def read_stack(path, size, gray=False):
-    """Cut an image into its square frames and resize them, with antialiasing.
+def read_stack(path, size, gray=False, resize="bicubic"):
+    """Cut an image into its square frames and resize them.
 
     Args:
         path (str): An image file, (T * S, S).
         size (int): Side of the frames to return.
         gray (bool): Brightness instead of colours.
+        resize (str): "bicubic" or "nearest".
 
     Returns:
         tuple: uint8 (T, size, size, C), C is 1 (gray) or 3 (RGB); and None, for the unknown frame rate.
 
     Raises:
-        InputError: Its height is no multiple of its width, or it is too large to be true.
+        InputError: Its height is no multiple of its width, or it cannot be used.
         OSError: It cannot be read.
     """
-    try:
-        with PIL.Image.open(path) as image:
-            width, height = image.size
-            if height % width:
-                raise InputError(f"{width}x{height} pixels; expected square frames from top to bottom")
-            image = image.convert("L" if gray else "RGB")
-    except PIL.UnidentifiedImageError as error:
-        raise InputError("not an image") from error
-    except (SyntaxError, PIL.Image.DecompressionBombError) as error:
-        raise InputError(f"not a usable image ({error})") from error
+    image = read_image(path, "L" if gray else "RGB")
+    width, height = image.size
+    if height % width:
+        raise InputError(f"{width}x{height} pixels; expected square frames from top to bottom")
     frames = []
     for top in range(0, height, width):
         # Cropped first: resize(box=...) would look at the neighbouring frames.
         frame = image.crop((0, top, width, top + width))
-        frames.append(np.asarray(frame.resize((size, size), PIL.Image.Resampling.BICUBIC)))
+        frames.append(np.asarray(frame.resize((size, size), RESAMPLING[resize])))
     clip = np.stack(frames)
     return (clip[..., None] if gray else clip), None

@@ -64,6 +64,7 @@ DATA = {"moving_mnist.h5": "Moving MNIST as published", "ucf101.h5": UCF101}
 
 PRESETS = "paper", "cpu", "smoke"
 
+
 @dataclasses.dataclass(frozen=True)
 class Row:
     """One row of a table.
@@ -330,9 +331,7 @@ def call(name, *arguments):
     command = [sys.executable, "-m", "tgan_chainer", name, *map(str, arguments)]
     process = subprocess.Popen(command, start_new_session=True)
     signals = signal.SIGINT, signal.SIGTERM
-    old = {
-        number: signal.signal(number, lambda number, _: process.send_signal(number)) for number in signals
-    }
+    old = {number: signal.signal(number, lambda number, _: process.send_signal(number)) for number in signals}
     try:
         status = process.wait()
     finally:

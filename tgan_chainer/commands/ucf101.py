@@ -34,26 +34,22 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import zipfile
 
-from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
-from tgan_chainer.datasets.decoding import (
-    Clip,
-    add_options,
-    check_arguments,
-    make_video_file,
-    parse_fps,
-    read_video,
-    resize_filters,
-)
+from tgan_chainer.commands.making_options import add_making_options, parse_fps, parse_size
+from tgan_chainer.datasets.decoding import Resizing, read_video
+from tgan_chainer.datasets.making import Clip, check_arguments, make_video_file
+from tgan_chainer.datasets.published import UCF101_CLASSES, UCF101_CLIPS
 from tgan_chainer.download import download
 from tgan_chainer.errors import InputError
-from tgan_chainer.files import TEMPORARY_PREFIX, atomic_path
+from tgan_chainer.files import atomic_folder, atomic_path, load_lines
 
 VIDEOS_URL = "https://www.crcv.ucf.edu/data/UCF101/UCF101.rar"
 SPLITS_URL = "https://www.crcv.ucf.edu/data/UCF101/UCF101TrainTestSplits-RecognitionTask.zip"
 SPLITS = "ucfTrainTestlist"
+MAX_LIST = 10_000_000  # bytes; the longest has 400,000
 
 UNPACKERS = {
     "unrar": ["x", "-idq", "-o+", "{rar}", "{folder}/"],
@@ -70,7 +66,7 @@ def main(argv=None):
     parser.add_argument("--download", action="store_true", help="fetch SRC, and the splits, if missing")
     parser.add_argument(
         "--split",
-        choices=["all", "train1", "test1", "train2", "test2", "train3", "test3"],
+        choices=list(UCF101_CLIPS),
         default="all",
         help="part of the data set (default: %(default)s)",
     )
@@ -78,7 +74,7 @@ def main(argv=None):
     for name, default in (("width", 85), ("height", 64)):
         parser.add_argument(
             f"--{name}",
-            type=int,
+            type=parse_size,
             metavar="N",
             default=default,
             help="pixels to resize to (default: %(default)s)",
@@ -93,9 +89,8 @@ def main(argv=None):
     parser.add_argument(
         "--fps", type=parse_fps, help="resample to so many frames a second (default: as they are)"
     )
-    add_options(parser)
+    add_making_options(parser)
     args = parser.parse_args(argv)
-    check_positive_int(**{"--width": args.width, "--height": args.height})
     if not 0 <= args.crop <= min(args.width, args.height):
         raise InputError(
             f"--crop is {args.crop}; expected 0 to {min(args.width, args.height)}, the shorter side"
@@ -105,11 +100,11 @@ def main(argv=None):
     videos = find_videos(args)
     splits = find_splits(args)
     clips, label_names = find_clips(videos, splits, args.split)
-    geometry = {"width": args.width, "height": args.height, "crop": args.crop}
+    geometry = {"width": args.width, "height": args.height, "crop": args.crop, "filter": args.resize}
     return make_video_file(
         args.out,
         clips,
-        functools.partial(read_video, filters=resize_filters(**geometry), fps=args.fps, gray=args.gray),
+        functools.partial(read_video, resizing=Resizing(**geometry), fps=args.fps, gray=args.gray),
         options={
             "command": "ucf101",
             **geometry,
@@ -124,7 +119,7 @@ def main(argv=None):
             "split": args.split,
             "resized": (args.width, args.height),
             "crop": args.crop or None,
-            "filter": "bicubic",
+            "filter": args.resize,
             "resampled_to": args.fps and float(args.fps),
             "gray": args.gray,
         },
@@ -169,31 +164,22 @@ def find_unpackers():
 
 def unpack(rar, folder, unpackers):
     """Unpack to ``folder``, which appears when it is whole, by the first program that is able to."""
-    parent, name = os.path.split(folder)
-    temporary = os.path.join(parent, TEMPORARY_PREFIX + name)
     failures = []
-    for program in unpackers:
-        shutil.rmtree(temporary, ignore_errors=True)
-        os.makedirs(temporary)
-        names = {"rar": os.path.abspath(rar), "folder": temporary}
-        arguments = [argument.format(**names) for argument in UNPACKERS[program]]
-        print(f"unpacking {rar} to {folder} by {program}", flush=True)
-        try:
+    with atomic_folder(folder) as temporary:
+        for program in unpackers:
+            names = {"rar": os.path.abspath(rar), "folder": temporary}
+            arguments = [argument.format(**names) for argument in UNPACKERS[program]]
+            print(f"unpacking {rar} to {folder} by {program}", flush=True)
             run = subprocess.run(
-                [program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True
+                [program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, errors="replace"
             )
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-        if run.returncode == 0:
-            os.rename(temporary, folder)
-            return
-        said = (run.stderr.strip() or run.stdout.strip() or "no message").splitlines()[-1]
-        failures.append(f"{program}: status {run.returncode}, {said}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    raise InputError(
-        f"{rar}: cannot be unpacked ({'; '.join(failures)}); fetch it again, or unpack it elsewhere"
-    )
+            if run.returncode == 0:
+                return
+            said = (run.stderr.strip() or run.stdout.strip() or "no message").splitlines()[-1]
+            failures.append(f"{program}: status {run.returncode}, {said}")
+        raise InputError(
+            f"{rar}: cannot be unpacked ({'; '.join(failures)}); fetch it again, or unpack it elsewhere"
+        )
 
 
 def fetch_splits(folder):
@@ -204,15 +190,19 @@ def fetch_splits(folder):
     download(SPLITS_URL, archive, option="--splits FOLDER, unpacked")
     try:
         with zipfile.ZipFile(archive) as file:
-            # classInd.txt last: it is the sign that all are there.
-            for member in sorted(file.namelist(), key=lambda member: member.endswith("classInd.txt")):
-                if member.endswith(".txt"):
-                    # By the last part of its name only, so that no archive writes anywhere else.
-                    target = os.path.join(folder, SPLITS, os.path.basename(member))
-                    with atomic_path(target) as temporary, open(temporary, "wb") as out:
-                        out.write(file.read(member))
-    except zipfile.BadZipFile as error:
+            # By the last part of its name only, so that no archive writes anywhere else.
+            lists = {
+                os.path.basename(member.filename): file.read(member)
+                for member in file.infolist()
+                if member.filename.endswith(".txt") and member.file_size < MAX_LIST
+            }
+    except Exception as error:  # zipfile has many for a damaged file
         raise InputError(f"{archive}: damaged ({error}); remove it, and it is fetched again") from error
+    # classInd.txt last: it is the sign that all are there.
+    for name in sorted(lists, key=lambda name: name == "classInd.txt"):
+        target = os.path.join(folder, SPLITS, name)
+        with atomic_path(target) as temporary, open(temporary, "wb") as out:
+            out.write(lists[name])
 
 
 def find_splits(args):
@@ -232,38 +222,59 @@ def find_splits(args):
 
 def find_clips(videos, splits, split):
     """Return the clips, by class and name or as a split lists them, and the names of the classes."""
-    found = {}  # keyed by folder: the class in a file's name is at times spelt otherwise (HandStandPushups)
+    # By folder and name in small letters: there is HandstandPushups/v_HandStandPushups_g01_c01.avi.
+    found, folders = {}, []
     for folder in sorted(os.listdir(videos)):
-        if os.path.isdir(os.path.join(videos, folder)):
-            names = sorted(os.listdir(os.path.join(videos, folder)))
-            names = [name for name in names if re.fullmatch(r"v_\w+_g\d+_c\d+\.avi", name, re.IGNORECASE)]
-            if names:
-                found[folder] = names
+        if not os.path.isdir(os.path.join(videos, folder)):
+            continue
+        names = sorted(os.listdir(os.path.join(videos, folder)))
+        names = [name for name in names if re.fullmatch(r"v_\w+_g\d+_c\d+\.avi", name, re.IGNORECASE)]
+        folders += [folder] if names else []
+        found.update({f"{folder}/{name}".lower(): (folder, name) for name in names})
     if not found:
         raise InputError(f"{videos}: no <Class>/v_<Class>_g01_c01.avi; expected the unpacked UCF-101")
 
-    label_names = list(found) if splits is None else read_classes(os.path.join(splits, "classInd.txt"))
-    labels = {name: label for label, name in enumerate(label_names)}
-    unknown = [folder for folder in found if folder not in labels]
+    label_names = folders if splits is None else read_classes(os.path.join(splits, "classInd.txt"))
+    labels = {name.lower(): label for label, name in enumerate(label_names)}
+    unknown = [folder for folder in folders if folder.lower() not in labels]
     if unknown:
         raise InputError(
             f"{videos}: the class {unknown[0]} is not in {splits}/classInd.txt; expected those there"
         )
     if split == "all":
-        paths = [f"{name}/{file}" for name in label_names for file in found.get(name, [])]
+        chosen = sorted(found.values(), key=lambda path: (labels[path[0].lower()], path[1]))
     else:
-        paths = read_split(os.path.join(splits, f"{split[:-1]}list0{split[-1]}.txt"), labels)
+        listed = read_split(os.path.join(splits, f"{split[:-1]}list0{split[-1]}.txt"), labels)
+        chosen = [found.get(path.lower(), path.split("/")) for path in listed]
     clips = []
-    for path in paths:
-        folder, file = path.split("/")
-        clips.append(Clip(os.path.join(videos, folder, file), os.path.splitext(file)[0], labels[folder]))
+    for folder, name in chosen:
+        label = labels[folder.lower()]
+        clips.append(Clip(os.path.join(videos, folder, name), os.path.splitext(name)[0], label))
+    tell_shortfall(found, chosen, splits, split, labels)
     return clips, label_names
+
+
+def tell_shortfall(found, chosen, splits, split, labels):
+    """Say what is missing of UCF-101, or of a split's list, as its authors publish it."""
+    known = [f"{folder}/{name}".lower() in found for folder, name in chosen]
+    n_classes = len({folder.lower() for (folder, _), there in zip(chosen, known) if there})
+    expected = UCF101_CLIPS[split], UCF101_CLASSES
+    if (sum(known), n_classes) == expected:
+        return
+    told = f"of UCF-101 ({split}) {sum(known):,} of {expected[0]:,} clips and {n_classes} of {expected[1]} "
+    told += "classes are there"
+    lists = [os.path.join(splits, f"{kind}list01.txt") for kind in ("train", "test")] if splits else []
+    if split == "all" and lists and all(map(os.path.isfile, lists)):  # together they are all there is
+        everything = [path for path in lists for path in read_split(path, labels)]
+        missing = [path for path in everything if path.lower() not in found]
+        told += f"; missing: {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}" if missing else ""
+    print(told, file=sys.stderr)
 
 
 def read_classes(path):
     """Return the class names of classInd.txt, ``1 ApplyEyeMakeup`` and so on, in order."""
     names = []
-    for line in read_lines(path):
+    for line in read_list(path):
         number, _, name = line.partition(" ")
         if number != str(len(names) + 1) or not name:
             raise InputError(f"{path}: '{line}'; expected '{len(names) + 1} <Class>'")
@@ -274,21 +285,18 @@ def read_classes(path):
 def read_split(path, labels):
     """Return the paths in a list such as trainlist01.txt; its own numbers of the classes are checked."""
     paths = []
-    for line in read_lines(path):
+    for line in read_list(path):
         name, _, number = line.partition(" ")
         folder, _, file = name.partition("/")
-        if folder not in labels or not file or "/" in file or number not in ("", str(labels[folder] + 1)):
+        label = labels.get(folder.lower())
+        if label is None or not file or "/" in file or number not in ("", str(label + 1)):
             raise InputError(f"{path}: '{line}'; expected <Class>/<file>.avi and its number in classInd.txt")
         paths.append(name)
     return paths
 
 
-def read_lines(path):
-    try:
-        with open(path, encoding="utf-8") as file:
-            lines = [line.strip() for line in file if line.strip()]
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file; fetch {SPLITS_URL} again") from error
+def read_list(path):
+    lines = load_lines(path)
     if not lines:
         raise InputError(f"{path}: an empty list; fetch {SPLITS_URL} again")
     return lines

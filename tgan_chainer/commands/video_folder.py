@@ -4,10 +4,13 @@
   SRC/cats/a.mp4  SRC/cats/b.mov  SRC/dogs/c.mkv ... clips with classes, named after the folders and
                                                      numbered in the order of their names
 
-Files that end in .avi .mp4 .mkv .mov .webm .mpg .mpeg .m4v .gif .wmv or .flv, in capitals or not, are
-decoded by libav, whatever the codec. Each frame is resized, so that its shorter side has --size pixels,
-and its central square is kept. Videos of phones are turned upright. Sound is ignored, and so is a note
-to show pixels wider than high. Hidden files are left out.
+  SRC/train/cats/a.mp4 ... SRC/val/dogs/b.mov ...     likewise, those of --split train or --split val
+
+Files that end in .avi .mp4 .mkv .mov .webm .mpg .mpeg .m4v .gif .wmv .flv .3gp .ts or .mts, in capitals
+or not, are decoded by libav, whatever the codec. Each frame is resized, so that its shorter side has
+--size pixels, and its central square is kept. Videos of phones are turned upright. Sound is ignored, and
+so is a note to show pixels wider than high. Hidden files are left out, and of a file and links to it only
+one is taken.
 
 A clip is kept in memory while it is decoded: 12 kB a frame at 64x64, so better cut films into scenes.
 Clips with fewer than --min-frames frames (after --fps) are left out and listed. Files that cannot be
@@ -24,20 +27,20 @@ examples:
 """
 
 import functools
+import mimetypes
 import os
+import sys
 
-from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
-from tgan_chainer.datasets.decoding import (
-    VIDEO_SUFFIXES,
-    Clip,
-    add_options,
-    make_video_file,
-    parse_fps,
-    read_video,
-    square_filters,
-)
+from tgan_chainer.commands.making_options import add_making_options, parse_fps, parse_size
+from tgan_chainer.datasets.decoding import VIDEO_SUFFIXES, Resizing, read_video
+from tgan_chainer.datasets.images import IMAGE_SUFFIXES
+from tgan_chainer.datasets.making import Clip, make_video_file
+from tgan_chainer.datasets.searching import find_files
 from tgan_chainer.errors import InputError
+
+# Names of folders that hold classes rather than being one.
+SPLIT_NAMES = {"train", "training", "val", "valid", "validation", "test", "testing"}
 
 
 def main(argv=None):
@@ -45,27 +48,35 @@ def main(argv=None):
     parser.add_argument("src", metavar="SRC", help="folder of videos, or of folders of videos")
     parser.add_argument("out", metavar="OUT", help="file to make, such as data/mine.h5")
     parser.add_argument(
-        "--size", type=int, metavar="N", default=64, help="side of the square frames (default: %(default)s)"
+        "--split", metavar="NAME", help="take SRC/NAME, such as train of SRC/train/CLASS/ and SRC/val/CLASS/"
+    )
+    parser.add_argument(
+        "--size",
+        type=parse_size,
+        metavar="N",
+        default=64,
+        help="side of the square frames (default: %(default)s)",
     )
     parser.add_argument(
         "--fps", type=parse_fps, help="resample to so many frames a second (default: as they are)"
     )
-    add_options(parser)
+    add_making_options(parser)
     args = parser.parse_args(argv)
-    check_positive_int(**{"--size": args.size})
 
-    clips, label_names = find_clips(args.src)
+    clips, label_names = find_clips(args.src, args.split)
+    resizing = Resizing(None, None, args.size, args.resize)
     return make_video_file(
         args.out,
         clips,
-        functools.partial(read_video, filters=square_filters(args.size), fps=args.fps, gray=args.gray),
-        options={"command": "video_folder", "size": args.size, "fps": str(args.fps), "gray": args.gray},
-        source=f"The videos in {os.path.abspath(args.src)}",
+        functools.partial(read_video, resizing=resizing, fps=args.fps, gray=args.gray),
+        options={"command": "video_folder", **vars(resizing), "fps": str(args.fps), "gray": args.gray},
+        source=f"The videos in {os.path.abspath(os.path.join(args.src, args.split or ''))}",
         label_names=label_names,
         facts={
             "dataset": "video_folder",
+            "split": args.split,
             "crop": args.size,
-            "filter": "bicubic",
+            "filter": args.resize,
             "resampled_to": args.fps and float(args.fps),
             "gray": args.gray,
         },
@@ -75,29 +86,47 @@ def main(argv=None):
     )
 
 
-def find_clips(src):
+def find_clips(src, split=None):
     """Return the clips, sorted by name, and the names of the classes or None."""
     if not os.path.isdir(src):
         raise InputError(f"{src}: no such folder; expected a folder of videos")
-    names = sorted(
-        os.path.relpath(os.path.join(folder, name), src)
-        for folder, _, files in os.walk(src, followlinks=True)
-        for name in files
-        if name.lower().endswith(VIDEO_SUFFIXES)
-    )
-    parts = {name: name.split(os.sep) for name in names}
-    names = [name for name in names if not any(part.startswith(".") for part in parts[name])]
-    if not names:
+    if split is not None:
+        src = os.path.join(src, split)
+        if not os.path.isdir(src):
+            raise InputError(f"{src}: no such folder; expected one of that name for --split {split}")
+    paths = {os.path.relpath(path, src): path for path in find_files(src, VIDEO_SUFFIXES)}
+    tell_others(src)
+    if not paths:
         raise InputError(f"{src}: no videos; expected files that end in {' '.join(VIDEO_SUFFIXES)}")
-    loose = [name for name in names if len(parts[name]) == 1]
-    if loose and len(loose) < len(names):
-        inside = next(name for name in names if len(parts[name]) > 1)
+    parts = {name: name.split(os.sep) for name in paths}
+    loose = [name for name in parts if len(parts[name]) == 1]
+    if loose and len(loose) < len(parts):
+        inside = next(name for name in parts if len(parts[name]) > 1)
         raise InputError(
             f"{src}: there are both loose videos ({loose[0]}) and videos in folders ({inside}); "
             "expected only the one or only the other, where folders are classes"
         )
     if loose:
-        return [Clip(os.path.join(src, name), name) for name in names], None
-    classes = sorted({parts[name][0] for name in names})
-    clips = [Clip(os.path.join(src, name), name, classes.index(parts[name][0])) for name in names]
-    return clips, classes
+        return [Clip(path, name) for name, path in paths.items()], None
+    classes = sorted({part[0] for part in parts.values()})
+    deep = [name for name in parts if len(parts[name]) > 2]
+    if len(deep) == len(parts) and SPLIT_NAMES.issuperset(name.lower() for name in classes):
+        raise InputError(
+            f"{src}: clips lie deeper than one class folder ({deep[0]}), and {', '.join(classes)} "
+            f"look like splits, not classes; choose one by --split {classes[0]}"
+        )
+    if deep:
+        print(f"clips lie deeper than one class folder: {deep[0]} is taken as of {parts[deep[0]][0]}")
+    return [Clip(path, name, classes.index(parts[name][0])) for name, path in paths.items()], classes
+
+
+def tell_others(src):
+    """Name what seems to be video and is left out: other kinds of files, folders of images."""
+    others = [suffix for suffix, kind in mimetypes.types_map.items() if kind.startswith("video/")]
+    others = set(others) - set(VIDEO_SUFFIXES)
+    for what, found in (
+        ("video of a kind that is", find_files(src, tuple(others))),
+        ("images, which are", find_files(src, IMAGE_SUFFIXES)),
+    ):
+        if found:
+            print(f"left out: {len(found)} {what} not read here, such as {found[0]}", file=sys.stderr)

@@ -1,105 +1,78 @@
-"""From video files of any kind to one file as :func:`tgan_chainer.datasets.write_videos` makes it.
+"""Reading one video file of any kind that libav knows."""
 
-:func:`read_video` decodes one file, :func:`make_video_file` many: on several threads, in the order given,
-going on where an earlier run was interrupted. The commands ``datasets/{ucf101,golf,video_folder}.py`` are
-about which files, and how to read one.
-"""
-
-import argparse
-import contextlib
 import dataclasses
-import fractions
-import gc
-import hashlib
-import json
 import os
-import re
-import sys
+import struct
 
 import av
-import imageio.v3 as iio
 import numpy as np
-import tqdm
 
-from tgan_chainer.checks import check_positive_int
-from tgan_chainer.datasets.video_writer import write_videos
+from tgan_chainer.datasets.containers import stated_size
+from tgan_chainer.datasets.searching import open_file
 from tgan_chainer.errors import InputError
-from tgan_chainer.files import TEMPORARY_PREFIX, atomic_path, load_json, save_json
-from tgan_chainer.parallel import in_order, thread_count
-
-FORMAT = "tgan_chainer parts 1"
-PART_CLIPS = 32  # what a kill costs at most; with fewer, flushing to the disk begins to take time
 
 # Of what libav can read, what people have.
-VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".gif", ".wmv", ".flv")
+VIDEO_SUFFIXES = (
+    *(".avi", ".mp4", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".gif", ".wmv", ".flv"),
+    *(".3gp", ".ts", ".mts"),
+)
 
-# Share of the promised frames that a whole file has at least: headers count some that are never shown.
+# The names that libav has for these. It knows playlists, too, which would make it open other files.
+CONTAINERS = "avi,mov,matroska,mpeg,mpegvideo,mpegts,m4v,gif,asf,flv"
+
+# Share of the stated duration that a whole file has at least, where its container states no size.
 WHOLE = 0.9
+
+# What a file can make us keep in memory: 64 MB a frame when it is decoded, and three hours at 25 a second.
+MAX_PIXELS, MAX_FRAMES = 1 << 26, 1 << 18
 
 # Bit-exact, so that every machine makes the same file; accurate, because the frames become very small.
 SCALING = "bicubic+accurate_rnd+full_chroma_int+bitexact"
 
+FILTERS = "bicubic", "nearest"
+
 
 @dataclasses.dataclass(frozen=True)
-class Clip:
-    """One source file.
+class Resizing:
+    """How frames are resized, and then cut to their central square.
 
     Attributes:
-        path (str): The file.
-        name (str): What to call it, in the video file and in messages.
-        label (int): Its class, or None.
+        width, height (int): Pixels to resize to, whatever the shape of the source. None, None: the shorter
+            side becomes ``crop`` pixels long, as if pixels were square.
+        crop (int): Side of the square to keep, 0 for all.
+        filter (str): "bicubic", with antialiasing, or "nearest", the one pixel that a new one's centre lies
+            in, as Pillow did for the authors' data.
     """
 
-    path: str
-    name: str
-    label: int | None = None
+    width: int | None
+    height: int | None
+    crop: int
+    filter: str = "bicubic"
 
-    @property
-    def text(self):
-        """str: The name without the bytes that are not UTF-8, which HDF5 cannot store."""
-        return os.fsencode(self.name).decode(errors="replace")
+    def target(self, width, height):
+        """Return the width and height that frames of this width and height are resized to."""
+        if self.width is not None:
+            return self.width, self.height
+        shorter = min(width, height)
+        return tuple((2 * self.crop * side + shorter) // (2 * shorter) for side in (width, height))
 
-
-# Reading one file
-
-
-def resize_filters(width, height, crop=0):
-    """Filters that give every frame one size and then, unless ``crop`` is 0, keep its central square.
-
-    Args:
-        width, height (int): Pixels, whatever the shape of the source.
-        crop (int): Side of the square, at most ``width`` and ``height``.
-
-    Returns:
-        list of tuple: For :func:`read_video`.
-    """
-    # One thread: the files are decoded side by side, which needs no waiting for each other.
-    filters = [("scale", {"width": str(width), "height": str(height), "flags": SCALING, "threads": "1"})]
-    if crop:
-        # By itself libav rounds half a pixel to the even number.
-        corner = {"x": "floor((iw-ow)/2)", "y": "floor((ih-oh)/2)"}
-        filters.append(("crop", {"out_w": str(crop), "out_h": str(crop), **corner, "exact": "1"}))
-    return filters
+    def window(self, width, height):
+        """Return the slices of the rows and columns that are kept of frames of the target's size."""
+        if not self.crop:
+            return slice(None), slice(None)
+        corners = (height - self.crop) // 2, (width - self.crop) // 2
+        return tuple(slice(corner, corner + self.crop) for corner in corners)
 
 
-def square_filters(size):
-    """Filters that make the shorter side of a frame ``size`` pixels long and keep the central square.
-
-    Pixels are taken to be square. See :func:`resize_filters`.
-    """
-    width = f"if(gt(iw,ih),round({size}*iw/ih),{size})"
-    height = f"if(gt(iw,ih),{size},round({size}*ih/iw))"
-    return resize_filters(width, height, size)
-
-
-def read_video(path, filters, fps=None, gray=False):
-    """Decode the first video stream of a file of any kind that libav knows, turned upright where it says so.
+def read_video(path, resizing=None, fps=None, gray=False):
+    """Decode the first video stream of a file, turned and mirrored as the file says it is to be shown.
 
     Args:
         path (str or os.PathLike): The file.
-        filters (list of tuple): libav filters, name and arguments, such as :func:`resize_filters` returns.
+        resizing (Resizing): None keeps the frames as they are.
         fps (fractions.Fraction): Frames per second to resample to, by leaving out or repeating frames; None
-            keeps them all.
+            keeps them all. An AVI, which stores one frame a tick, may leave out what equals the frame before;
+            that is repeated.
         gray (bool): Brightness instead of colours.
 
     Returns:
@@ -111,323 +84,168 @@ def read_video(path, filters, fps=None, gray=False):
             without the path.
         OSError: It cannot be opened.
     """
-    with open(path, "rb") as file:
-        if not file.read(1):
-            raise InputError("an empty file")
-    pixels = "gray" if gray else "rgb24"
-    # The scaler itself converts, from colours at full resolution, and the crop is exact to the pixel.
-    filters = [*filters, ("format", f"pix_fmts={pixels}")]
-    if fps is not None:
-        filters.insert(0, ("fps", f"fps={fps.numerator}/{fps.denominator}"))
+    path = os.path.abspath(path)  # whatever stands before a colon would be a protocol
+    with open_file(path) as file:
+        size, stated = os.fstat(file.fileno()).st_size, stated_size(file)
+    if not size:
+        raise InputError("an empty file")
+    if stated is not None and stated > size:
+        raise InputError(f"cut short ({size} bytes; expected {stated} by its header)")
     try:
-        filters = [("transpose", "clock")] * _quarter_turns(path) + filters
-        with iio.imopen(path, "r", plugin="pyav") as file:
-            n_expected, frame_rate = _stated(file)
-            # np.array: what imageio hands out is a view of libav's own frame, padding included.
-            frames = [
-                np.array(frame) for frame in file.iter(format=pixels, filter_sequence=filters, thread_count=1)
-            ]
-    except av.FFmpegError as error:
-        raise InputError(f"damaged ({error.strerror or error})") from error
-    except (OSError, ValueError, RuntimeError, IndexError) as error:
-        no_stream = isinstance(error.__cause__, IndexError)
-        raise InputError(
-            "no video in this file" if no_stream else "not a video that libav can read"
-        ) from error
+        only = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+        with av.open(path, options=only, metadata_errors="replace") as container:
+            return _decode(container, resizing, fps, gray, whole=stated is not None)
+    except InputError:
+        raise
+    except Exception as error:  # libav, PyAV and NumPy have many for a damaged file
+        raise InputError(f"not a video that libav can read, or damaged ({_reason(error)})") from error
+
+
+def _reason(error):
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _decode(container, resizing, fps, gray, whole):
+    if not container.streams.video:
+        raise InputError("no video in this file")
+    stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise InputError("libav has no decoder for it")
+    if stream.width * stream.height > MAX_PIXELS:
+        raise InputError(f"frames of {stream.width}x{stream.height} pixels, too many to decode")
+    stream.thread_count = 1  # files are decoded side by side, which needs no waiting for each other
+    rate = stream.guessed_rate
+    frame_time = 1 / (rate * stream.time_base) if rate else 1
+
+    frames, times, end = [], [], 0
+    convert = _Converter(resizing, gray)
+    # The sound as well: a container's duration is that of the longest stream.
+    for packet in container.demux([stream, *container.streams.audio]):
+        if packet.dts is not None:
+            length = packet.duration or (frame_time if packet.stream is stream else 0)
+            end = max(end, ((packet.pts or packet.dts) + length) * packet.stream.time_base)
+        for frame in packet.decode() if packet.stream is stream else ():
+            time = frame.dts if frame.pts is None else frame.pts
+            times.append(times[-1] + frame_time if time is None and times else time or 0)
+            frames.append(convert(frame))
+            _check_length(len(frames))
     if not frames:
         raise InputError("no frames in this file")
-    if fps is not None:
-        n_expected = n_expected * float(fps) / frame_rate if frame_rate else 0
-        frame_rate = float(fps)
-    if len(frames) < WHOLE * n_expected:
-        raise InputError(f"cut short ({len(frames)} frames; expected {n_expected:.0f} by its header)")
-    clip = np.stack(frames)
-    return (clip[..., None] if gray else clip), frame_rate
+
+    # Frames come in the order in which they are shown. Of an AVI libav knows only the times at which they are
+    # decoded, and hands them out in another order.
+    times = (np.sort(np.array(times, object)) - min(times)) * stream.time_base
+    length = times[-1] + frame_time * stream.time_base
+    if not whole:
+        _check_duration(stream, max(length, end - (stream.start_time or 0) * stream.time_base))
+    if fps is None and container.format.name == "avi":
+        fps = 1 / stream.time_base
+    if fps is None:
+        return np.stack(frames), float(rate) if rate else None
+    chosen = resampled(times, length, fps)
+    _check_length(len(chosen))
+    return np.stack([frames[i] for i in chosen]), float(fps)
 
 
-def _quarter_turns(path):
-    """How often to turn the frames clockwise: phones store them as the sensor sees them, with such a note."""
-    # Not by imageio, whose way to such notes fails with PyAV 19. It meets the same errors, and says which.
-    with contextlib.suppress(av.FFmpegError, IndexError, ValueError), av.open(path) as file:
-        frame = next(file.decode(video=0), None)
-        return 0 if frame is None else round(-frame.rotation / 90) % 4
-    return 0
+def _check_length(n_frames):
+    if n_frames > MAX_FRAMES:
+        raise InputError(f"more than {MAX_FRAMES} frames; cut it into scenes")
 
 
-def _stated(file):
-    """How many frames a file promises, 0 if it does not, and its frame rate or None."""
-    n_frames = file.properties().shape[0]
-    try:
-        metadata = file.metadata()
-    except TypeError:  # what imageio makes of a rate that is not known
-        return n_frames, None
-    # An MP4 that was trimmed promises frames that are not to be shown; its duration does not.
-    return min(n_frames, metadata.get("duration", np.inf) * metadata["fps"]), metadata["fps"]
+def _check_duration(stream, length):
+    """Raise InputError if the frames end long before the duration that the file states."""
+    if stream.container.format.name == "avi":  # libav has shortened the duration, but not this
+        stated = stream.frames * stream.time_base
+    elif stream.duration is not None:
+        stated = stream.duration * stream.time_base
+    else:
+        stated = (stream.container.duration or 0) / av.time_base
+    if length < WHOLE * stated:
+        raise InputError(f"cut short ({float(length):.1f} s; expected {float(stated):.1f} by its header)")
 
 
-def parse_fps(text):
-    """Turn ``25``, ``29.97`` or ``30000/1001`` into a Fraction; a ``type=`` for argparse."""
-    try:
-        fps = fractions.Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        fps = fractions.Fraction(0)
-    if not 0 < fps <= 1000 or max(fps.numerator, fps.denominator) > 10**6:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number such as 25, 29.97 or 30000/1001")
-    return fps
-
-
-# Making the video file
-
-
-def add_options(parser):
-    """Give a command the options that all of them share."""
-    parser.add_argument("--gray", action="store_true", help="store brightness instead of colours")
-    parser.add_argument(
-        "--min-frames",
-        type=int,
-        metavar="N",
-        default=16,
-        help="keep out clips with fewer frames (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--workers", type=int, metavar="N", help="files to decode at a time (default: one a core)"
-    )
-    parser.add_argument(
-        "--force", action="store_true", help="replace the file if it exists, and parts of another run"
-    )
-
-
-def make_video_file(
-    out,
-    clips,
-    read,
-    options,
-    source,
-    label_names=None,
-    facts=None,
-    min_frames=16,
-    workers=None,
-    force=False,
-):
-    """Read all clips and write them, in the order given, to one video file; tell what was left out on stderr.
-
-    Finished clips are kept, not compressed, in the folder ``OUT.parts``, together with a fingerprint of the
-    options and of the sources (names, sizes, dates). A run that was interrupted, by whatever, goes on from
-    there if the fingerprint agrees, and makes the same file, byte for byte. In the end the folder is removed.
-
-    The file has ``/names``, ``/labels`` if the clips have them, ``/frame_rates`` (float64, (N,)) if they are
-    known, and the attribute ``frame_rate`` if they are all the same.
+def resampled(times, length, fps):
+    """Return which frames are shown at another rate: at each tick the latest one, times being rounded.
 
     Args:
-        out (str): The file to make. It appears when it is whole.
-        clips (list of Clip): The sources.
-        read (callable): Takes a path; returns frames, uint8 (T, H, W, C), H, W, C the same for all, and the
-            frame rate or None. Raises InputError or OSError if it cannot. Runs on several threads.
-        options (dict): Everything else that the frames depend on, for the fingerprint; JSON's own types.
-        source, label_names: As for :func:`write_videos`.
-        facts (dict): Attributes of the file, as for :func:`write_videos`.
-        min_frames (int): Clips with fewer frames are left out.
-        workers (int): Threads; None for one a core.
-        force (bool): Replace ``out`` if it exists, and parts with another fingerprint.
+        times (array (T,)): When the frames are shown, rising from 0, in seconds; fractions, to be exact.
+        length (fractions.Fraction): When the last frame ends.
+        fps (fractions.Fraction): Ticks a second.
 
     Returns:
-        int: Exit status: 1 if clips could not be read, else 0.
-
-    Raises:
-        InputError: ``out`` exists, parts disagree, an argument is out of range, or no clip could be read.
-        OSError: As raised by the file system (disk full, no permission, ...). The parts stay.
+        int64 array: Indices of frames, 0 to T - 1, rising.
     """
-    workers = thread_count() if workers is None else workers
-    check_arguments(out, force, min_frames, workers)
-    options = {**options, "min_frames": min_frames, "source": source, "label_names": label_names}
-    options["facts"] = facts
-    parts = _Parts(out, clips, options, force)
-    with parts.kept():
-        parts.make_missing(read, min_frames, workers)
-    outcomes = parts.outcomes()
-
-    problems = []
-    for clip, outcome in zip(clips, outcomes, strict=True):
-        if "broken" in outcome:
-            problems.append(f"cannot read {clip.text}: {outcome['broken']}")
-        elif "short" in outcome:
-            problems.append(f"too short {clip.text}: {outcome['short']} frames")
-    for problem in problems:
-        print(" ".join(problem.split()), file=sys.stderr)
-    n_broken = sum("broken" in outcome for outcome in outcomes)
-    n_short = sum("short" in outcome for outcome in outcomes)
-    n_good = len(clips) - n_broken - n_short
-    if n_good == 0:
-        parts.remove()
-        raise InputError(
-            f"no clip is left of {len(clips)}: {n_broken} cannot be read, "
-            f"{n_short} have fewer than {min_frames} frames"
-        )
-    with parts.kept():
-        parts.join(source, label_names, facts or {})
-    parts.remove()
-    left_out = ""
-    if n_short:
-        left_out += f"; left out: {n_short} with fewer than {min_frames} frames"
-    if n_broken:
-        left_out += f"; {n_broken} cannot be read"
-    print(f"{out}: {n_good} clips, {os.path.getsize(out) / 1e6:.1f} MB{left_out}")
-    return 1 if n_broken else 0
+    ticks = np.array([(2 * time * fps + 1) // 2 for time in times], np.int64)
+    n_ticks = max((2 * length * fps + 1) // 2, 1)
+    _check_length(n_ticks)
+    return np.searchsorted(ticks, np.arange(n_ticks), side="right") - 1
 
 
-def check_arguments(out, force, min_frames, workers):
-    """Raise InputError unless :func:`make_video_file` takes these; for commands with long work before it."""
-    check_positive_int(**{"--min-frames": min_frames})
-    if workers is not None:
-        check_positive_int(**{"--workers": workers})
-    if os.path.isdir(out):
-        raise InputError(f"{out} is a folder; expected the name of the file to make")
-    if os.path.exists(out) and not force:
-        raise InputError(f"{out} exists already; name another file, or replace it by --force")
+class _Converter:
+    """From libav's frames to arrays, uint8 (H, W, C)."""
+
+    def __init__(self, resizing, gray):
+        self._resizing, self._format = resizing, "gray" if gray else "rgb24"
+        self._graphs = {}  # a stream may change its size
+
+    def __call__(self, frame):
+        key = frame.width, frame.height, frame.format.name
+        if key not in self._graphs:
+            self._graphs[key] = self._build(frame)
+        graph, select = self._graphs[key]
+        graph.push(frame)
+        image = graph.pull().to_ndarray()
+        # A copy: what PyAV hands out may be a view of libav's own frame, padding included.
+        return np.array(image.reshape(*image.shape[:2], -1)[select])
+
+    def _build(self, frame):
+        upright = _upright(frame)
+        width, height = frame.width, frame.height
+        if "transpose" in dict(upright):
+            width, height = height, width
+        filters, select = list(upright), (slice(None), slice(None))
+        if self._resizing is not None:
+            target = self._resizing.target(width, height)
+            rows, columns = self._resizing.window(*target)
+            scaled = (width, height) if self._resizing.filter == "nearest" else target
+            options = {"width": str(scaled[0]), "height": str(scaled[1]), "flags": SCALING, "threads": "1"}
+            filters.append(("scale", options))  # which converts as well, from colours at full resolution
+            select = rows, columns
+            if self._resizing.filter == "nearest":
+                select = np.ix_(_nearest(height, target[1])[rows], _nearest(width, target[0])[columns])
+        graph = av.filter.Graph()
+        nodes = [
+            graph.add_buffer(template=frame, time_base=frame.time_base),
+            *(graph.add(name, **options) for name, options in filters),
+            graph.add("format", pix_fmts=self._format),
+            graph.add("buffersink"),
+        ]
+        for one, next_one in zip(nodes, nodes[1:]):
+            one.link_to(next_one)
+        graph.configure()
+        return graph, select
 
 
-class _Parts:
-    # A part is PART_CLIPS clips: their frames one after another in a .raw file and then, as the sign that it
-    # is finished, one outcome a clip in a .json file. Not compressed: joining would do it once more.
-
-    def __init__(self, out, clips, options, force):
-        self.out = out
-        self.clips = clips
-        self.folder = f"{out}.parts"
-        self.starts = range(0, len(clips), PART_CLIPS)
-        fingerprint = self._path("fingerprint.json")
-        wanted = _fingerprint(clips, options)
-        found = load_json(fingerprint)
-        if os.path.isdir(self.folder) and found != wanted:
-            if os.listdir(self.folder) and not force:
-                raise InputError(
-                    f"{self.folder} was left by a run with other options or sources; "
-                    "give the same ones to go on, or --force to start anew"
-                )
-            self._clear()
-        if found != wanted:
-            save_json(fingerprint, wanted)
-
-    def make_missing(self, read, min_frames, workers):
-        """Decode what is not there yet."""
-        missing = [start for start in self.starts if not os.path.exists(self._path(start, "json"))]
-        todo = [clip for start in missing for clip in self.clips[start : start + PART_CLIPS]]
-
-        def attempt(clip):
-            try:
-                return read(clip.path)
-            except InputError as error:
-                return str(error)
-            except OSError as error:
-                return error.strerror or str(error)
-
-        with (
-            collecting_little(),
-            contextlib.closing(in_order(attempt, todo, workers)) as results,
-            tqdm.tqdm(
-                desc="decoding",
-                total=len(self.clips),
-                initial=len(self.clips) - len(todo),
-                unit="clip",
-                disable=None,
-            ) as bar,
-        ):
-            for start in missing:
-                outcomes = []
-                with atomic_path(self._path(start, "raw")) as temporary, open(temporary, "wb") as file:
-                    for _ in self.clips[start : start + PART_CLIPS]:
-                        outcomes.append(_store(next(results), min_frames, file))
-                        bar.update()
-                save_json(self._path(start, "json"), outcomes)
-
-    def outcomes(self):
-        """What became of each clip: ``shape`` and ``frame_rate``, or ``short``, or ``broken``."""
-        return [outcome for start in self.starts for outcome in load_json(self._path(start, "json"))]
-
-    def join(self, source, label_names, facts):
-        """Write the one video file, clip by clip."""
-        outcomes = self.outcomes()
-        good = [outcome for outcome in outcomes if "shape" in outcome]
-        rates = {outcome["frame_rate"] for outcome in good}
-        known = None not in rates
-        attributes = {"frame_rate": rates.pop()} if known and len(rates) == 1 else {}
-        labels = any(clip.label is not None for clip in self.clips)
-        with (
-            write_videos(self.out, source, label_names, **attributes, **facts) as videos,
-            tqdm.tqdm(desc="compressing", total=len(good), unit="clip", disable=None) as bar,
-        ):
-            for start in self.starts:
-                with open(self._path(start, "raw"), "rb") as file:
-                    part = slice(start, start + PART_CLIPS)
-                    for clip, outcome in zip(self.clips[part], outcomes[part], strict=True):
-                        if "shape" not in outcome:
-                            continue
-                        size = int(np.prod(outcome["shape"]))
-                        frames = np.frombuffer(file.read(size), np.uint8)
-                        values = {"names": clip.text}
-                        if labels:
-                            values["labels"] = clip.label
-                        if known:
-                            values["frame_rates"] = outcome["frame_rate"]
-                        videos.append(frames.reshape(outcome["shape"]), **values)
-                        bar.update()
-
-    @contextlib.contextmanager
-    def kept(self):
-        """Say on Ctrl-C that nothing is lost."""
-        try:
-            yield
-        except KeyboardInterrupt:
-            print(f"what is done is in {self.folder}; the same command goes on from there", file=sys.stderr)
-            raise
-
-    def remove(self):
-        """Remove the parts, and the folder unless there is something else in it."""
-        self._clear()
-        with contextlib.suppress(OSError):
-            os.rmdir(self.folder)
-
-    def _clear(self):
-        # Our own files and no others: a folder of this name need not be ours. The fingerprint goes first, so
-        # that after a kill no run takes the rest for whole.
-        own = re.compile(rf"fingerprint\.json|\d{{8}}\.(raw|json)|{re.escape(TEMPORARY_PREFIX)}.*")
-        for name in sorted(os.listdir(self.folder), key=lambda name: name != "fingerprint.json"):
-            if own.fullmatch(name):
-                os.remove(os.path.join(self.folder, name))
-
-    def _path(self, name, suffix=None):
-        return os.path.join(self.folder, name if suffix is None else f"{name:08d}.{suffix}")
+def _nearest(size, new_size):
+    """Return the indices of the pixels that the centres of the new ones lie in."""
+    return (2 * np.arange(new_size) + 1) * size // (2 * new_size)
 
 
-def _store(result, min_frames, file):
-    if isinstance(result, str):
-        return {"broken": result}
-    frames, frame_rate = result
-    if len(frames) < min_frames:
-        return {"short": len(frames)}
-    file.write(np.ascontiguousarray(frames).data)
-    return {"shape": frames.shape, "frame_rate": frame_rate}
+def _upright(frame):
+    """Return the filters, names and options, that show a frame as its display matrix says.
 
-
-@contextlib.contextmanager
-def collecting_little():
-    # imageio calls gc.collect() for every file that it closes, which looks through all of Chainer. Frozen
-    # objects are left alone.
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
-def _fingerprint(clips, options):
-    digest = hashlib.sha256()
-    for clip in clips:
-        try:
-            status = os.stat(clip.path)
-            state = [status.st_size, status.st_mtime_ns]
-        except OSError:
-            state = None
-        digest.update(json.dumps([clip.name, clip.label, state]).encode())
-    fingerprint = {"format": FORMAT, "part_clips": PART_CLIPS, "clips": len(clips), "options": options}
-    return json.loads(json.dumps({**fingerprint, "sources": digest.hexdigest()}))
+    Phones store frames as the sensor sees them, with such a note. The matrix takes the place (x, y) of a
+    pixel to (a x + c y, b x + d y); ISO 14496-12, "matrix" of a track header. Other angles than quarter turns
+    are taken to the nearest of those.
+    """
+    for data in frame.side_data:
+        if data.type.name == "DISPLAYMATRIX":
+            a, b, _, c, d = struct.unpack("=5i", bytes(data)[:20])
+            transposed = abs(b) > abs(a)
+            across, down = (c, b) if transposed else (a, d)
+            return [
+                *([("transpose", {"dir": "cclock_flip"})] if transposed else []),
+                *([("hflip", {})] if across < 0 else []),
+                *([("vflip", {})] if down < 0 else []),
+            ]
+    return []

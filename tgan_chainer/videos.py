@@ -1,16 +1,24 @@
 """Writing videos as something to look at (GIF, MP4, PNG) or to compute with (npy)."""
 
+import io
 import itertools
 import math
 import os
+import re
 
 import imageio.v3 as iio
 import numpy as np
+import PIL.Image
+import PIL.PngImagePlugin
 
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import atomic_path
 
 SUFFIXES = (".gif", ".mp4", ".png", ".npy")
+
+GAP = 2  # pixels between frames of a strip and videos of a grid
+MAX_SCALE = 16
+STRIP_KEY = "tgan_chainer strip"  # text in a PNG: rows and columns, and the size of a pixel
 
 # A grid has to be in memory as a whole, and no screen shows more.
 MAX_GRID = 1024
@@ -28,7 +36,7 @@ def to_uint8(videos):
     return np.clip(np.rint(videos * 128.0 + 128.0), 0, 255).astype(np.uint8)
 
 
-def tile(videos, columns=None, gap=2):
+def tile(videos, columns=None, gap=GAP):
     """Arrange videos in a grid that moves.
 
     Args:
@@ -49,7 +57,7 @@ def tile(videos, columns=None, gap=2):
     return canvas
 
 
-def strip(videos, gap=2):
+def strip(videos, gap=GAP):
     """Put the frames of each video side by side, one row for each video.
 
     Args:
@@ -62,6 +70,48 @@ def strip(videos, gap=2):
     n, c, t, h, w = videos.shape
     frames = videos.transpose(0, 2, 1, 3, 4).reshape(n * t, c, 1, h, w)
     return tile(frames, columns=t, gap=gap)[0]
+
+
+def cut_strip(image):
+    """Cut an image that :func:`save_videos` wrote back into its videos.
+
+    Args:
+        image (PIL.Image.Image): RGB. Strips say in a text how many rows and frames they have. Those of older
+            versions do not; of them the ones of one video are known by the grey gaps.
+
+    Returns:
+        numpy.ndarray or None: uint8 (N, T, H, W, 3); None if it is no such image.
+
+    Raises:
+        InputError: It says that it is a strip, but is of another size.
+    """
+    pixels = np.asarray(image)
+    height, width = pixels.shape[:2]
+    if STRIP_KEY in image.info:
+        layout = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6}) scale ([0-9]{1,2})", str(image.info[STRIP_KEY]))
+        rows, columns, scale = map(int, layout.groups()) if layout else (0, 0, 0)
+        layouts = [(rows, columns, scale)] if rows * columns * scale else []
+    else:
+        # Frames are square; a gap is two pixels of theirs.
+        sides = {scale: height // scale for scale in range(1, MAX_SCALE + 1) if height % scale == 0}
+        layouts = [(1, (width // scale + GAP) // (side + GAP), scale) for scale, side in sides.items()]
+        layouts = [layout for layout in layouts if layout[1] >= 4]
+    for rows, columns, scale in layouts:
+        h, w = (height // scale + GAP) // rows - GAP, (width // scale + GAP) // columns - GAP
+        if (
+            h < 1
+            or w < 1
+            or (height, width)
+            != tuple(scale * (n * (side + GAP) - GAP) for n, side in ((rows, h), (columns, w)))
+        ):
+            continue
+        small = np.pad(pixels[::scale, ::scale], ((0, GAP), (0, GAP), (0, 0)), constant_values=128)
+        cells = small.reshape(rows, h + GAP, columns, w + GAP, 3).transpose(0, 2, 1, 3, 4)
+        if STRIP_KEY in image.info or (cells[:, :, h:] == 128).all() and (cells[..., w:, :] == 128).all():
+            return cells[:, :, :h, :w]
+    if STRIP_KEY in image.info:
+        raise InputError("it was a strip of frames, but has been changed since")
+    return None
 
 
 def save_videos(path, videos, count=None, columns=None, fps=8, scale=1):
@@ -97,7 +147,9 @@ def save_videos(path, videos, count=None, columns=None, fps=8, scale=1):
     collected = np.stack(collected)
     frames = strip(collected)[None] if suffix == ".png" else tile(collected, columns)
     # Encoded in memory, so that a full disk is met by our own write and not somewhere inside an encoder.
-    encoded = _encode(suffix, frames.repeat(scale, axis=1).repeat(scale, axis=2), fps)
+    frames = frames.repeat(scale, axis=1).repeat(scale, axis=2)
+    layout = f"{collected.shape[0]}x{collected.shape[2]} scale {scale}"
+    encoded = _encode_png(frames[0], layout) if suffix == ".png" else _encode(suffix, frames, fps)
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         file.write(encoded)
 
@@ -118,9 +170,15 @@ def _encode(suffix, frames, fps):
         frames = frames.repeat(3 // c, axis=3)
         return iio.imwrite("<bytes>", frames, extension=".mp4", plugin="pyav", codec="libx264", fps=fps)
     images = frames[..., 0] if frames.shape[-1] == 1 else frames
-    if suffix == ".png":
-        return iio.imwrite("<bytes>", images[0], extension=".png")
     return iio.imwrite("<bytes>", images, extension=".gif", duration=1000 / fps, loop=0)
+
+
+def _encode_png(image, layout):
+    text = PIL.PngImagePlugin.PngInfo()
+    text.add_text(STRIP_KEY, layout)
+    file = io.BytesIO()
+    PIL.Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG", pnginfo=text)
+    return file.getvalue()
 
 
 def _save_npy(path, videos, n):

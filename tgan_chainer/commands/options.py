@@ -25,8 +25,8 @@ def add_picture_options(parser):
 def check_picture_options(args, seeds):
     """Raise InputError unless --fps, --scale and all seeds are in range."""
     check_positive_int(scale=args.scale)
-    if args.scale > 16:
-        raise InputError(f"scale must be at most 16, not {args.scale}")
+    if args.scale > MAX_SCALE:
+        raise InputError(f"scale must be at most {MAX_SCALE}, not {args.scale}")
     for seed in seeds:
         if not 0 <= seed < 2**32:
             raise InputError(f"seed must be in 0 ... 4294967295, not {seed}")

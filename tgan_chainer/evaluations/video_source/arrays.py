@@ -1,0 +1,158 @@
+"""Videos in arrays, and arrays as videos."""
+
+import zipfile
+
+import numpy as np
+from PIL import Image
+
+from tgan_chainer.errors import InputError
+from tgan_chainer.evaluations.video_source.source import (
+    AHEAD,
+    RESIZING,
+    VideoSource,
+    check_length,
+    cut,
+    naming,
+    size_text,
+)
+from tgan_chainer.parallel import in_order
+
+RANGES = "signed", "unit"
+
+# A small file may unpack to anything. It is refused from so many bytes on, and so many times its own size.
+BOMB_SIZE, BOMB_RATIO = 1 << 28, 100
+
+
+class ArraySource(VideoSource):
+    """The videos in one array."""
+
+    def __init__(self, path, n_frames, window, size, value_range):
+        self._array, self._path = load_array(path), path
+        if self._array.ndim != 5 or not len(self._array):
+            raise InputError(
+                f"{path}: an array {self._array.shape}; expected videos (N, C, T, H, W) or (N, T, H, W, C)"
+            )
+        self.n, self._size, self._range = len(self._array), size, value_range
+        self._n_frames, self._window = n_frames, window
+        with naming(path):
+            if value_range is None:
+                check_black(self._array[: min(self.n, 100)])
+            first = channels_first(self._array[0])
+            check_length(first.shape[1], n_frames)
+        self.description = {
+            "kind": "array",
+            "path": path,
+            "videos": self.n,
+            "shape": list(self._array.shape),
+            "values": range_text(self._array, value_range),
+            "frames": size_text(first.shape[-1] if size is None else size),
+        }
+        if size not in (None, first.shape[-1]):
+            self.description["resized from"] = f"{size_text(first.shape[-1])} ({RESIZING})"
+
+    def draw(self, n, seed=0, repeat=0):
+        def read(i):
+            rng = np.random.RandomState([seed, i])
+            with naming(f"{self._path}, video {i}"):
+                return window_of(self._array[i], self._n_frames, self._window, rng, self._range, self._size)
+
+        yield from in_order(read, self._choose(n, seed, repeat).tolist(), workers=1, ahead=AHEAD)
+
+
+def load_array(path):
+    """Return the array in an .npy file, without reading it, or the one in an .npz file.
+
+    Raises:
+        InputError: There is none, or not one alone, it is damaged, or of another type than uint8 and floats.
+        OSError: It cannot be opened.
+    """
+    with open(path, "rb"):  # if that fails, it says why
+        pass
+    try:
+        if path.lower().endswith(".npy"):
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        else:
+            array = _load_from_npz(path)
+    except InputError:
+        raise
+    except Exception as error:  # NumPy, zipfile and zlib have many for a damaged file
+        raise InputError(f"{path} is truncated, damaged or no array ({error})") from error
+    if not isinstance(array, np.ndarray):  # what NumPy makes of another file in a zip archive
+        raise InputError(f"{path} holds no array; expected one, of videos")
+    if array.dtype != np.uint8 and array.dtype.kind != "f":
+        raise InputError(f"{path}: an array of {array.dtype}; expected uint8, or float in [-1, 1]")
+    return array
+
+
+def _load_from_npz(path):
+    with zipfile.ZipFile(path) as file:
+        for member in file.infolist():
+            if member.file_size > max(BOMB_SIZE, BOMB_RATIO * member.compress_size):
+                sizes = f"{member.compress_size / 1e6:.1f} MB that unpack to {member.file_size / 1e6:,.0f} MB"
+                raise InputError(f"{path} holds {sizes}; hand over an .npy, which is not unpacked")
+    with np.load(path, allow_pickle=False) as file:
+        if len(file.files) != 1:
+            raise InputError(f"{path} holds {len(file.files)} arrays; expected one, of videos")
+        return file[file.files[0]]
+
+
+def check_black(array):
+    """Raise InputError if floats seem to lie in [0, 1] instead of [-1, 1]."""
+    if array.dtype != np.uint8 and array.size and array.min() >= 0 and array.max() <= 1:
+        raise InputError(
+            "no value is below zero; expected floats in [-1, 1], black being -1, or uint8 (--range "
+            "unit: these are in [0, 1]; --range signed: they are right)"
+        )
+
+
+def channels_first(array):
+    """Return one video, channels first or last, as (C, T, H, W), without copying it."""
+    if not array.size:
+        raise InputError(f"{array.shape}; a video has frames, and they have pixels")
+    if array.shape[0] not in (1, 3):
+        if array.shape[-1] not in (1, 3):
+            raise InputError(f"{array.shape}; expected one or three channels, first or last")
+        array = np.moveaxis(array, -1, 0)
+    _, _, h, w = array.shape
+    if h != w:
+        raise InputError(f"frames of {w}×{h} pixels; they must be square")
+    return array
+
+
+def _check_values(array, value_range):
+    """Raise InputError if floats are not finite numbers of the range."""
+    if array.dtype == np.uint8:
+        return
+    low, high = float(array.min()), float(array.max())
+    if not np.isfinite([low, high]).all():
+        raise InputError("NaN or infinite values, which cannot be scored")
+    lowest = 0 if value_range == "unit" else -1
+    if low < lowest - 0.001 or high > 1.001:
+        raise InputError(f"values in [{low:g}, {high:g}]; expected floats in [{lowest}, 1], or uint8")
+
+
+def window_of(array, n_frames, window, rng, value_range=None, size=None):
+    """Return a window of one video, uint8 or float, as float32 (C, n_frames, H, W) in [-1, 1]."""
+    array = channels_first(array)
+    _check_values(array, value_range)
+    array = cut(array, n_frames, window, rng)  # before anything is copied: a video may be long
+    video = array.astype(np.float32, order="C")
+    if array.dtype == np.uint8:
+        video -= 128
+        video /= 128
+    elif value_range == "unit":
+        video = 2 * video - 1
+    return _resize(video, size)
+
+
+def _resize(video, size):
+    """Resize the square frames of a video, by Pillow's bicubic filter, as images are."""
+    if size is None or video.shape[-1] == size:
+        return video
+    flat = video.reshape(-1, *video.shape[-2:])
+    frames = [Image.fromarray(frame).resize((size, size), Image.Resampling.BICUBIC) for frame in flat]
+    return np.stack(frames).reshape(*video.shape[:2], size, size).clip(-1, 1)
+
+
+def range_text(array, value_range):
+    return str(array.dtype) if array.dtype == np.uint8 else f"{array.dtype}, {value_range or 'signed'}"

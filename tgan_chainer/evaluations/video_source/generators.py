@@ -1,0 +1,48 @@
+"""Samples of trained generators."""
+
+import os
+
+import numpy as np
+
+from tgan_chainer.download import sha256_of
+from tgan_chainer.evaluations.video_source.source import (
+    VideoSource,
+    check_length,
+    cut,
+    naming,
+    seed_of,
+    size_text,
+)
+from tgan_chainer.runs import load_generator
+from tgan_chainer.snapshots import GENERATOR, find_snapshots
+
+
+class GeneratorSource(VideoSource):
+    """Samples of a trained generator; the first repeat's are those of generate.py with the same seed."""
+
+    def __init__(self, path, n_frames, window, gpu):
+        if os.path.isdir(path):
+            path = find_snapshots(path, GENERATOR)[-1]
+        self.generator = load_generator(path, gpu)
+        self._n_frames, self._window = n_frames, window
+        with naming(path):
+            check_length(self.generator.video_shape[1], n_frames)
+        self.description = {
+            "kind": "generator",
+            "path": path,
+            "sha256": sha256_of(path),
+            "iteration": self.generator.iteration,
+            "training": self.generator.config.description,
+            # Generators of older versions do not know more than a path.
+            "trained on": (self.generator.trained_on or {"source": self.generator.config.data})["source"],
+            "frames": size_text(self.generator.video_shape[-1]),
+        }
+        if self.generator.n_classes:
+            self.description["labels"] = "drawn as often as in the training data"
+
+    def draw(self, n, seed=0, repeat=0):
+        seed = seed_of(seed, repeat)
+        rng = np.random.RandomState([seed, 2])  # [seed, 1] draws labels
+        batch_size = 16 if self.generator.xp is np else 64
+        for video in self.generator.sample(n, seed, batch_size):
+            yield cut(video, self._n_frames, self._window, rng)

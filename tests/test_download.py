@@ -25,6 +25,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.requests.append(self.path)
         if self.path == "/missing":
             return self.send_error(404)
+        if self.path.startswith("/redirect/"):
+            self.send_response(302)
+            self.send_header("Location", self.path.removeprefix("/redirect/"))
+            self.send_header("Content-Length", "0")
+            return self.end_headers()
         self.close_connection = True
         self.send_response(200)
         if self.path == "/chunked":
@@ -48,6 +53,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(download_module, "SCHEMES", ("http",))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.requests = []
         server.released = threading.Event()
@@ -71,7 +77,9 @@ def test_a_file_arrives_whole(server, tmp_path, name):
 @pytest.mark.parametrize(
     "expected, message",
     [
-        ({"size": 5}, "size is 3000000; expected 5"),
+        ({"size": 5}, "it is larger than 5 bytes"),
+        ({"largest": 10**6}, "it is larger than 1000000 bytes"),
+        ({"size": len(CONTENT) + 1}, "size is 3000000; expected 3000001"),
         ({"md5": "0" * 32}, f"md5 is {MD5}; expected 000"),
         ({"sha256": "0" * 64}, f"sha256 is {SHA256}; expected 000"),
         ({"size": len(CONTENT), "md5": MD5, "sha256": "0" * 64}, "sha256 is"),
@@ -105,11 +113,27 @@ def test_a_failure_on_the_way_names_the_url_and_the_way_out(server, tmp_path, mo
 
 def test_a_refused_connection_is_an_input_error(tmp_path, monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(download_module, "SCHEMES", ("http",))
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound but not listening
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/file"
         with pytest.raises(InputError, match=f"cannot fetch {url} .*refused"):
             download(url, tmp_path / "file")
+
+
+@pytest.mark.parametrize("scheme", ["http", "ftp", "file"])
+def test_only_https_is_asked(tmp_path, scheme):
+    with pytest.raises(InputError, match="is not fetched by https"):
+        download(f"{scheme}:///etc/hostname", tmp_path / "file")
+    assert os.listdir(tmp_path) == []
+
+
+def test_redirects_are_followed_to_the_same_scheme_alone(server, tmp_path):
+    download(f"{server.url}/redirect/{server.url}/file", tmp_path / "good", sha256=SHA256)
+    for target in "https://127.0.0.1:9/file", "ftp://127.0.0.1:9/file":
+        with pytest.raises(InputError, match=f"{target} is not fetched by http"):
+            download(f"{server.url}/redirect/{target}", tmp_path / "bad")
+    assert os.listdir(tmp_path) == ["good"]
 
 
 def test_a_file_that_is_there_is_checked_and_kept(server, tmp_path):

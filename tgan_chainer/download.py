@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import os
 import time
+import urllib.parse
 import urllib.request
 
 import tqdm
@@ -11,6 +12,8 @@ import tqdm
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import atomic_path, load_json, save_json
 
+SCHEMES = ("https",)  # nobody on the way can put another file in its place
+LARGEST = 10**9  # bytes of a file whose size is not known
 BLOCK = 1 << 20
 TIMEOUT = 60  # seconds without a byte
 
@@ -19,7 +22,7 @@ class _OtherContent(InputError):
     """A file is not what was expected."""
 
 
-def download(url, path, size=None, md5=None, sha256=None, option=None):
+def download(url, path, size=None, md5=None, sha256=None, option=None, largest=LARGEST):
     """Fetch ``url`` to ``path``, with a progress bar. A file that is already there is checked and kept.
 
     Args:
@@ -30,9 +33,10 @@ def download(url, path, size=None, md5=None, sha256=None, option=None):
         sha256 (str): Its SHA-256 in hexadecimal, if known.
         option (str): How the command takes a file that was fetched by hand, for the error message, such as
             ``"--official FILE"``.
+        largest (int): Bytes after which reading ends, where the size is not known.
 
     Raises:
-        InputError: The file cannot be fetched, or what came (or what was there) is not what was expected.
+        InputError: The file cannot be fetched, by https alone, or what came (or what was there) is not what was expected.
         OSError: The file cannot be written.
     """
     expected = {"size": size, "md5": md5, "sha256": sha256}
@@ -43,7 +47,7 @@ def download(url, path, size=None, md5=None, sha256=None, option=None):
         return
     remedy = "try again, or fetch it by hand" + (f" and hand it over with {option}" if option else "")
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        for block in _verified(_fetch(url, remedy), expected, f"fetching {url}", url, remedy):
+        for block in _verified(_fetch(url, remedy, size or largest), expected, f"fetching {url}", url, remedy):
             file.write(block)
 
 
@@ -102,18 +106,33 @@ def _read(path):
             yield block
 
 
-def _fetch(url, remedy):
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, request, file, code, message, headers, url):
+        _check_scheme(url)
+        return super().redirect_request(request, file, code, message, headers, url)
+
+
+def _check_scheme(url):
+    if urllib.parse.urlsplit(url).scheme not in SCHEMES:
+        raise OSError(f"{url} is not fetched by {' or '.join(SCHEMES)}")
+
+
+def _fetch(url, remedy, largest):
     # A generator, so that a full disk, met by whoever writes the blocks, is not taken for a bad network.
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
-            announced = response.headers.get("Content-Length")
+        _check_scheme(url)
+        opener = urllib.request.build_opener(_Redirects)
+        with opener.open(url, timeout=TIMEOUT) as response:
+            announced = response.headers.get("Content-Length", "")
             received = 0
             while block := response.read(BLOCK):
                 received += len(block)
+                if received > largest:
+                    raise OSError(f"it is larger than {largest} bytes")
                 yield block
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise InputError(f"cannot fetch {url} ({error}); {remedy}") from error
-    if announced is not None and received != int(announced):
+    if announced.isdecimal() and received != int(announced):
         raise InputError(f"cannot fetch {url} (it broke off after {received} of {announced} bytes); {remedy}")
 
 

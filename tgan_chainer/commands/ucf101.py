@@ -139,7 +139,7 @@ def find_videos(args):
         if not os.path.isdir(folder):
             unpackers = find_unpackers()  # before gigabytes are fetched in vain
             if args.download:
-                download(VIDEOS_URL, src, option="SRC")
+                download(VIDEOS_URL, src, option="SRC", largest=10**10)
             if not os.path.isfile(src):
                 raise InputError(f"{src}: no such file; fetch {VIDEOS_URL}, or let --download do so")
             unpack(src, folder, unpackers)

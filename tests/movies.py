@@ -29,8 +29,11 @@ def moving_picture(n_frames, width, height, seed=0):
     return video
 
 
-def write_avi(path, frames, fps=25, codec="mpeg4", pix_fmt="yuv420p"):
-    """Encode as UCF-101 is: MPEG-4 part 2 in an AVI, tagged as Xvid's."""
+def write_avi(path, frames, fps=25, codec="mpeg4", pix_fmt="yuv420p", times=None, title=None, **options):
+    """Encode as UCF-101 is: MPEG-4 part 2 in an AVI, tagged as Xvid's.
+
+    ``times`` are those of the frames, in ticks of 1 / fps; ``options`` are the encoder's.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as file:
         stream = file.add_stream(codec, rate=Fraction(fps).limit_denominator(100000))
@@ -40,8 +43,14 @@ def write_avi(path, frames, fps=25, codec="mpeg4", pix_fmt="yuv420p"):
             stream.codec_context.codec_tag = "xvid"
             stream.codec_context.bit_rate = 8_000_000
             stream.codec_context.qmax = 3
-        for image in frames:
-            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
+        stream.codec_context.options = {name: str(value) for name, value in options.items()}
+        if title is not None:
+            file.metadata["title"] = title
+        for i, image in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            if times is not None:
+                frame.pts, frame.time_base = times[i], 1 / Fraction(fps)
+            for packet in stream.encode(frame):
                 file.mux(packet)
         for packet in stream.encode():
             file.mux(packet)

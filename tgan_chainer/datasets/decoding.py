@@ -6,6 +6,7 @@ import struct
 
 import av
 import numpy as np
+import PIL.Image
 
 from tgan_chainer.datasets.containers import stated_size
 from tgan_chainer.datasets.searching import open_file
@@ -227,8 +228,9 @@ class _Converter:
 
 
 def _nearest(size, new_size):
-    """Return the indices of the pixels that the centres of the new ones lie in."""
-    return (2 * np.arange(new_size) + 1) * size // (2 * new_size)
+    """Return the indices of the pixels that the centres of the new ones lie in; of two, the one of Pillow."""
+    pixels = PIL.Image.fromarray(np.arange(size, dtype=np.int32)[None])
+    return np.asarray(pixels.resize((new_size, 1), PIL.Image.Resampling.NEAREST))[0]
 
 
 def _upright(frame):

@@ -1,11 +1,15 @@
 """The commands that make data sets of videos: which files, which classes, which frames."""
 
+import errno
 import functools
 import os
 import re
+import tracemalloc
+import warnings
 import zipfile
 from pathlib import Path
 
+import av
 import h5py
 import numpy as np
 import PIL.Image
@@ -198,7 +202,7 @@ def test_download_fetches_the_videos_and_the_splits(unrar, tmp_path, monkeypatch
             path.unlink()
     lists.rmdir()
 
-    def download(url, path, option):
+    def download(url, path, option, **more):
         if url == ucf101.VIDEOS_URL:
             Path(path).write_text("good")
         else:
@@ -260,6 +264,202 @@ def test_golf_files_that_cannot_be_read_are_listed(tmp_path, capsys):
     for line, reason in zip(lines, reasons):
         assert re.match(f"cannot read {reason}", line)
     assert lines[4:] == ["too short short.jpg: 15 frames"]
+
+
+# Folders as people have them
+
+
+def clip(path, n_frames=16):
+    return write_avi(path, moving_picture(n_frames, 32, 32))
+
+
+def test_each_real_file_counts_once_whatever_links_lead_to_it(tmp_path):
+    src = tmp_path / "src"
+    clip(src / "cats" / "a.avi")
+    clip(tmp_path / "elsewhere" / "b.avi")
+    (src / "dogs").mkdir()
+    (src / "dogs" / "b.avi").symlink_to(tmp_path / "elsewhere" / "b.avi")
+    (src / "dogs" / "again.avi").symlink_to(tmp_path / "elsewhere" / "b.avi")
+    (src / "dogs" / "cat.avi").symlink_to(src / "cats" / "a.avi")
+    for i in range(5):
+        (src / "cats" / f"loop{i}").symlink_to(src)
+    (src / "aliases").symlink_to(src / "cats")
+    assert video_folder.main([str(src), str(tmp_path / "mine.h5"), "--size", "16"]) == 0
+    assert names_in(tmp_path / "mine.h5") == ["cats/a.avi", "dogs/again.avi"]
+
+
+def test_a_link_to_nothing_is_told(tmp_path, capsys):
+    clip(tmp_path / "src" / "a.avi")
+    (tmp_path / "src" / "gone.avi").symlink_to(tmp_path / "nothing.avi")
+    assert video_folder.main([str(tmp_path / "src"), str(tmp_path / "mine.h5")]) == 1
+    assert "cannot read gone.avi: No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["video_folder", "ucf101"])
+def test_a_class_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch, command):
+    for name in "Archery", "YoYo":
+        clip(tmp_path / "src" / name / f"v_{name}_g01_c01.avi")
+    listdir = os.listdir
+
+    def refuse(path):  # root may read everything
+        if str(path).endswith("Archery"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    main = {"video_folder": video_folder, "ucf101": ucf101}[command].main
+    with pytest.raises(PermissionError, match="Archery"):
+        main([str(tmp_path / "src"), str(tmp_path / "mine.h5")])
+
+
+def test_splits_are_not_classes(tmp_path, capsys):
+    src = tmp_path / "src"
+    for name in "train/cats/a", "train/dogs/b", "val/cats/c":
+        clip(src / f"{name}.avi")
+    with pytest.raises(InputError, match="deeper than one class folder .train/cats/a.avi.*--split train"):
+        video_folder.main([str(src), str(tmp_path / "mine.h5")])
+    assert video_folder.main([str(src), str(tmp_path / "mine.h5"), "--split", "train"]) == 0
+    dataset = VideoDataset(tmp_path / "mine.h5")
+    assert (dataset.label_names, dataset.facts["split"]) == (["cats", "dogs"], "train")
+    with pytest.raises(InputError, match="src/test: no such folder"):
+        video_folder.main([str(src), str(tmp_path / "other.h5"), "--split", "test"])
+
+
+def test_videos_of_other_kinds_and_images_are_named(tmp_path, capsys):
+    src = tmp_path / "src"
+    clip(src / "a.avi")
+    (src / "b.ogv").write_bytes(b"x")
+    (src / "frames").mkdir()
+    (src / "frames" / "1.png").write_bytes(b"x")
+    assert video_folder.main([str(src), str(tmp_path / "mine.h5")]) == 0
+    told = capsys.readouterr().err
+    assert "left out: 1 video" in told and "b.ogv" in told
+    assert "left out: 1 images" in told and "frames/1.png" in told
+
+
+@pytest.mark.parametrize("suffix, codec", [("3gp", "mpeg4"), ("ts", "mpeg2video"), ("mts", "mpeg2video")])
+def test_what_phones_and_cameras_write_is_read(tmp_path, suffix, codec):
+    kind = "mpegts" if suffix == "mts" else None
+    (tmp_path / "src").mkdir()
+    with av.open(str(tmp_path / "src" / f"a.{suffix}"), "w", format=kind) as file:
+        stream = file.add_stream(codec, rate=25)
+        stream.width, stream.height = 64, 48
+        for image in moving_picture(20, 64, 48):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        file.mux(stream.encode())
+    assert video_folder.main([str(tmp_path / "src"), str(tmp_path / "mine.h5")]) == 0
+    assert VideoDataset(tmp_path / "mine.h5").facts["frames"] == 20
+
+
+def test_names_of_files_and_classes_need_not_be_utf_8(tmp_path):
+    src = tmp_path / "vid\udce9os"
+    clip(src / "caf\udce9" / "a\udcff.avi")
+    out = tmp_path / "m\udce9.h5"
+    assert video_folder.main([str(src), str(out)]) == 0
+    dataset = VideoDataset(out)
+    assert dataset.label_names == ["caf\ufffd"] and names_in(out) == ["caf\ufffd/a\ufffd.avi"]
+    dataset.source.encode()
+
+
+@pytest.mark.parametrize("fps", ["1e-9", "1e999999999", "0.001", "1001", "1/0", "9" * 5000, "25/"])
+def test_rates_that_nobody_means_are_refused_at_once(tmp_path, capsys, fps):
+    with pytest.raises(SystemExit) as caught:
+        video_folder.main([str(tmp_path), str(tmp_path / "mine.h5"), "--fps", fps])
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert "such as 25, 29.97 or 30000/1001" in error and len(error) < 300
+
+
+@pytest.mark.parametrize("size", [str(2**40), "9" * 5000, "1025", "0x40", "٣"])
+def test_sizes_that_nobody_means_are_refused(tmp_path, capsys, size):
+    for main, arguments in (video_folder.main, []), (golf.main, ["list.txt"]):
+        with pytest.raises(SystemExit) as caught:
+            main([str(tmp_path), *arguments, str(tmp_path / "mine.h5"), "--size", size])
+        assert caught.value.code == 2
+        error = capsys.readouterr().err
+        assert "from 1 to 1024" in error and len(error) < 300
+
+
+# UCF-101 as published
+
+
+def test_the_published_numbers_are_those_of_the_lists():
+    from tgan_chainer.datasets.published import UCF101_CLIPS
+
+    for i in "123":
+        assert UCF101_CLIPS[f"train{i}"] + UCF101_CLIPS[f"test{i}"] == UCF101_CLIPS["all"]
+
+
+def test_a_shortfall_of_ucf101_is_listed(ucf, tmp_path, capsys):
+    (ucf / "ApplyLipstick" / "v_ApplyLipstick_g08_c01.avi").unlink()
+    with open(tmp_path / "ucfTrainTestlist" / "testlist01.txt", "a") as file:
+        file.write("ApplyLipstick/v_ApplyLipstick_g08_c01.avi\r\n")
+    assert ucf101.main([str(ucf), str(tmp_path / "ucf.h5"), "--resize", "nearest"]) == 0
+    told = capsys.readouterr().err
+    assert "of UCF-101 (all) 5 of 13,320 clips and 3 of 101 classes are there" in told
+    assert "missing: ApplyLipstick/v_ApplyLipstick_g08_c01.avi" in told
+    facts = VideoDataset(tmp_path / "ucf.h5").facts
+    assert [facts[key] for key in ("dataset", "split", "resized", "crop", "filter", "clips")] == [
+        *("ucf101", "all", [85, 64], 64, "nearest", 5)
+    ]
+
+
+def test_ucf101_needs_no_particular_case(ucf, tmp_path):
+    (ucf / "HandstandPushups").rename(ucf / "HandStandPushups")
+    out = tmp_path / "ucf.h5"
+    assert ucf101.main([str(ucf), str(out), "--split", "train1"]) == 0
+    assert names_in(out) == ["v_HandStandPushups_g08_c01", "v_Archery_g08_c01"]
+
+
+# Images that are none
+
+
+@pytest.mark.parametrize("kind", ["EPS", "PPM", "TIFF", "GIF", "DDS", "PCX", "TGA"])
+def test_images_of_other_kinds_are_not_opened_whatever_they_are_called(tmp_path, kind):
+    PIL.Image.fromarray(np.concatenate(moving_picture(16, 64, 64))).save(tmp_path / "a.jpg", kind)
+    with pytest.raises(InputError, match="not an image, or none of PNG, JPEG, BMP, WEBP"):
+        golf.read_stack(tmp_path / "a.jpg", 64)
+
+
+def test_a_bomb_of_an_image_is_refused_before_it_is_unpacked(tmp_path):
+    PIL.Image.new("1", (9000, 9000)).save(tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size < 20_000
+    tracemalloc.start()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(InputError, match="9000x9000 pixels, too many"):
+                golf.read_stack(tmp_path / "a.png", 64)
+        assert tracemalloc.get_traced_memory()[1] < 5e6
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("suffix, kind", [("png", "PNG"), ("jpg", "JPEG"), ("bmp", "BMP"), ("webp", "WEBP")])
+def test_every_damaged_image_is_one_line(tmp_path, suffix, kind):
+    path = tmp_path / f"a.{suffix}"
+    PIL.Image.fromarray(np.concatenate(moving_picture(4, 16, 16))).save(path, kind)
+    content, rng = path.read_bytes(), np.random.RandomState(0)
+    for _ in range(60):
+        changed = bytearray(content)
+        for place in rng.randint(len(content), size=rng.randint(1, 6)):
+            changed[place] = rng.randint(256)
+        path.write_bytes(changed[: rng.randint(1, len(changed) + 1)] if rng.randint(2) else changed)
+        try:
+            golf.read_stack(path, 16)
+        except InputError as error:
+            assert "\n" not in str(error)
+
+
+def test_golf_lists_may_name_files_that_are_not_utf_8(tmp_path):
+    write_stack(tmp_path / "caf\udce9.jpg", moving_picture(16, 64, 64))
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfcaf\xe9.jpg\n")
+    out = tmp_path / "golf.h5"
+    assert golf.main([str(tmp_path), str(tmp_path / "list.txt"), str(out), "--resize", "nearest"]) == 0
+    assert names_in(out) == ["caf\ufffd.jpg"]
+    expected = moving_picture(16, 64, 64)
+    assert_close(clip_frames(out, 0), expected)
+    assert VideoDataset(out).facts["filter"] == "nearest"
 
 
 # All commands

@@ -18,6 +18,7 @@ from tgan_chainer.commands import video_folder
 from tgan_chainer.datasets import VideoDataset, making
 from tgan_chainer.datasets.making import Clip, make_video_file
 from tgan_chainer.errors import InputError
+from tgan_chainer.files import locked
 
 FOLDER = Path(ROOT) / "datasets"
 
@@ -271,3 +272,60 @@ def test_clips_of_different_rates_have_no_common_one(tmp_path):
     with h5py.File(tmp_path / "videos.h5") as file:
         assert file["frame_rates"][:].tolist() == [0, 1, 2]
         assert "frame_rate" not in file.attrs
+
+
+def test_two_processes_do_not_write_to_the_same_parts(tmp_path):
+    with locked(f"{tmp_path}/videos.h5.parts"):
+        with pytest.raises(InputError, match="another process is writing to .*videos.h5.parts"):
+            make(tmp_path / "videos.h5")
+    assert make(tmp_path / "videos.h5") == 1
+
+
+@pytest.mark.parametrize(
+    "name, content", [("00000000.raw", None), ("00000032.json", b"{"), ("00000032.json", b"3")]
+)
+def test_a_part_that_was_damaged_is_made_again(tmp_path, name, content):
+    make(tmp_path / "whole.h5")
+    out = tmp_path / "videos.h5"
+    interrupt(out, n=70)
+    part = tmp_path / "videos.h5.parts" / name
+    if content is None:
+        content = bytearray(part.read_bytes())
+        content[100] ^= 1
+    part.write_bytes(content)
+    with pytest.raises(InputError, match="was damaged, and is removed; the same command makes it again"):
+        make(out)
+    assert make(out) == 1
+    assert out.read_bytes() == (tmp_path / "whole.h5").read_bytes()
+
+
+def test_names_and_reasons_that_cannot_be_printed_are_told_in_one_line(tmp_path, capsys):
+    clips = [Clip("/a", "caf\udce9.avi"), Clip("/b", "good.avi"), Clip("/c", "new\nline\x1b[31m.avi")]
+
+    def read(path):
+        if path != "/b":
+            raise InputError("bad\nnews\x07")
+        return np.zeros((16, 4, 4, 1), np.uint8), None
+
+    out = str(tmp_path / "caf\udce9.h5")
+    assert make_video_file(out, clips, read, {}, f"The videos in {out}") == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "cannot read caf\ufffd.avi: bad news\ufffd",
+        "cannot read new line\ufffd[31m.avi: bad news\ufffd",
+    ]
+    dataset = VideoDataset(out)
+    dataset.source.encode()
+    assert dataset.n_clips == 1
+
+
+def test_facts_are_stored_in_the_file(tmp_path):
+    facts = {"dataset": "golf", "resized": (4, 4), "filter": "nearest", "split": None}
+    clips = fake_clips(5)
+    make_video_file(str(tmp_path / "videos.h5"), clips, fake_read, {}, "A test.", list("abc"), facts)
+    found = VideoDataset(tmp_path / "videos.h5").facts
+    assert (found["dataset"], found["resized"], found["filter"], found["split"]) == (
+        "golf",
+        [4, 4],
+        "nearest",
+        None,
+    )

@@ -27,7 +27,6 @@ examples:
 """
 
 import functools
-import mimetypes
 import os
 import sys
 
@@ -38,6 +37,12 @@ from tgan_chainer.datasets.images import IMAGE_SUFFIXES
 from tgan_chainer.datasets.making import Clip, make_video_file
 from tgan_chainer.datasets.searching import find_files
 from tgan_chainer.errors import InputError
+
+# Videos that are not read, but should not be passed over in silence.
+OTHER_SUFFIXES = (
+    *(".3g2", ".asf", ".divx", ".dv", ".f4v", ".h264", ".hevc", ".m2ts", ".m2v", ".mjpeg", ".mpe", ".mxf"),
+    *(".ogg", ".ogv", ".qt", ".rm", ".rmvb", ".vob", ".y4m"),
+)
 
 # Names of folders that hold classes rather than being one.
 SPLIT_NAMES = {"train", "training", "val", "valid", "validation", "test", "testing"}
@@ -122,10 +127,8 @@ def find_clips(src, split=None):
 
 def tell_others(src):
     """Name what seems to be video and is left out: other kinds of files, folders of images."""
-    others = [suffix for suffix, kind in mimetypes.types_map.items() if kind.startswith("video/")]
-    others = set(others) - set(VIDEO_SUFFIXES)
     for what, found in (
-        ("video of a kind that is", find_files(src, tuple(others))),
+        ("video of a kind that is", find_files(src, OTHER_SUFFIXES)),
         ("images, which are", find_files(src, IMAGE_SUFFIXES)),
     ):
         if found:

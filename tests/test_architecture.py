@@ -14,12 +14,12 @@ PACKAGE = os.path.join(ROOT, "tgan_chainer")
 # From the ground floor up; the rooms of one floor may import each other.
 FLOORS = [
     {"_interrupt", "_chainer_compat", "version", "errors"},
-    {"checks", "files", "reading", "parallel", "download"},
+    {"checks", "files", "interruption", "reading", "parallel", "download"},
     {"kernels"},
     {"functions"},
     {"links"},
     {"losses", "clipping", "optimizers", "updaters", "devices"},
-    {"datasets", "videos", "decoding"},
+    {"datasets", "videos"},
     {"config", "models", "runs", "snapshots", "provenance", "triggers", "labels", "logs", "figures"},
     {"evaluations"},
     {"extensions"},

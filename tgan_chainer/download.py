@@ -36,7 +36,8 @@ def download(url, path, size=None, md5=None, sha256=None, option=None, largest=L
         largest (int): Bytes after which reading ends, where the size is not known.
 
     Raises:
-        InputError: The file cannot be fetched, by https alone, or what came (or what was there) is not what was expected.
+        InputError: The file cannot be fetched, by https alone, or what came (or what was there) is not what
+            was expected.
         OSError: The file cannot be written.
     """
     expected = {"size": size, "md5": md5, "sha256": sha256}
@@ -47,7 +48,8 @@ def download(url, path, size=None, md5=None, sha256=None, option=None, largest=L
         return
     remedy = "try again, or fetch it by hand" + (f" and hand it over with {option}" if option else "")
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        for block in _verified(_fetch(url, remedy, size or largest), expected, f"fetching {url}", url, remedy):
+        blocks = _fetch(url, remedy, size or largest)
+        for block in _verified(blocks, expected, f"fetching {url}", url, remedy):
             file.write(block)
 
 

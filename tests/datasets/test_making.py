@@ -310,8 +310,8 @@ def test_names_and_reasons_that_cannot_be_printed_are_told_in_one_line(tmp_path,
     out = str(tmp_path / "caf\udce9.h5")
     assert make_video_file(out, clips, read, {}, f"The videos in {out}") == 1
     assert capsys.readouterr().err.splitlines() == [
-        "cannot read caf\ufffd.avi: bad news\ufffd",
-        "cannot read new line\ufffd[31m.avi: bad news\ufffd",
+        "cannot read caf\ufffd.avi: bad news ",
+        "cannot read new line [31m.avi: bad news ",
     ]
     dataset = VideoDataset(out)
     dataset.source.encode()

@@ -322,7 +322,7 @@ def test_a_file_that_is_not_hdf5_is_an_input_error(tmp_path):
 @pytest.mark.parametrize("kept", [0, 7, 0.5, 0.99])
 def test_a_truncated_file_is_an_input_error(path, kept):
     os.truncate(path, kept if isinstance(kept, int) else int(kept * path.stat().st_size))
-    with pytest.raises(InputError, match="cut short"):
+    with pytest.raises(InputError, match="cut short|truncated"):
         VideoDataset(path)
 
 
@@ -333,7 +333,7 @@ def test_frames_that_cannot_be_decompressed_are_an_input_error(path):
     with open(path, "r+b") as file:
         file.seek(offset)
         file.write(b"\xff" * 200)
-    with pytest.raises(InputError, match="cut short or damaged .frame 0: ") as caught:
+    with pytest.raises(InputError, match="is truncated, damaged or not a video file") as caught:
         dataset[0]
     assert "\n" not in str(caught.value)
 

@@ -6,11 +6,11 @@ from tgan_chainer.evaluations import departures
 
 MEASURED = {"samples": 10_000, "repeats": 4, "splits": 1}
 CLASSIFIER = {"weights": {"file": "conv3d_deepnetA_ucf.npz", "sha256": "..."}, "published": True}
-GENERATOR = {"kind": "generator", "iteration": 100_000, "frames": "64×64"}
+GENERATOR = {"kind": "generator", "iteration": 100_000, "size": 64}
 GENERATOR |= {"training": "TGAN with SVC", "trained on": "UCF-101 (all), frames resized to 85x64"}
-FOLDER = {"kind": "folder", "frames": "64×64, the middle square", "frame rate": "as they are"}
-UCF101 = {"kind": "data set", "source": "UCF-101 (all), frames resized to 85x64", "frames": "64×64"}
-ARRAY = {"kind": "array", "frames": "64×64"}
+FOLDER = {"kind": "folder", "size": 64, "fps": None}
+UCF101 = {"kind": "data set", "source": "UCF-101 (all), frames resized to 85x64", "size": 64}
+ARRAY = {"kind": "array", "size": 64}
 
 
 @pytest.mark.parametrize("source", [GENERATOR, FOLDER, UCF101, ARRAY])
@@ -30,9 +30,9 @@ def test_what_was_done_as_in_the_paper_departs_in_nothing(source):
         ({}, {}, {**GENERATOR, "training": "REDUCED PRESET"}, "random", "REDUCED PRESET"),
         ({}, {}, {**GENERATOR, "trained on": "golf clips"}, "random", "data: golf clips, not UCF-101 (all)"),
         ({}, {}, {**GENERATOR, "iteration": 99_999}, "random", "iteration 99,999 instead of 100,000"),
-        ({}, {}, {**ARRAY, "frames": "128×128"}, "random", "frames 128×128 instead of 64×64"),
-        ({}, {}, {**FOLDER, "frames": "as they are"}, "random", "frames as they are instead of 64×64"),
-        ({}, {}, {**FOLDER, "frame rate": "8 a second"}, "random", "resampled to 8 a second"),
+        ({}, {}, {**ARRAY, "size": 128}, "random", "frames of 128 pixels instead of 64"),
+        ({}, {}, {**FOLDER, "size": None}, "random", "frames of their own pixels instead of 64"),
+        ({}, {}, {**FOLDER, "fps": "8"}, "random", "resampled to 8 frames a second"),
         ({}, {}, {**UCF101, "source": "UCF-101 (test1), frames"}, "random", "data: UCF-101 (test1)"),
     ],
 )

@@ -101,7 +101,7 @@ def test_arrays_of_every_form_hold_the_same_videos(tmp_path, form, suffix):
     np.testing.assert_allclose(np.stack(found), expected[order], rtol=0, atol=1e-3 if "16" in form else 1e-7)
     assert source.description["kind"] == "array" and source.description["videos"] == 3
     kind = str(array.dtype) if array.dtype == np.uint8 else f"{array.dtype}, signed"
-    assert source.description["values"] == kind and source.description["frames"] == f"{SIZE}×{SIZE}"
+    assert source.description["values"] == kind and source.description["size"] == SIZE
 
 
 def test_minus_one_is_black_and_127_of_128_is_white(tmp_path):
@@ -215,7 +215,8 @@ def test_a_data_set_gives_each_clip_once_before_any_comes_again(tmp_path):
         "path": str(tmp_path / "five.h5"),
         "source": "numbers",
         "clips": 5,
-        "frames": "16×16",
+        "facts": source.dataset.describe(),
+        "size": 16,
     }
 
 
@@ -350,7 +351,7 @@ def test_video_files_can_be_resampled_and_arrays_cannot(tmp_path):
     levels = video.mean(axis=(0, 2, 3)) * 128 + 128
     np.testing.assert_allclose(np.diff(levels), 4, rtol=0, atol=1.5)  # every second frame
     assert levels[-1] - levels[0] == pytest.approx(60, abs=3)
-    assert source.description["frame rate"] == "25/2 a second"
+    assert source.description["fps"] == "25/2"
     (tmp_path / "arrays").mkdir()
     np.save(tmp_path / "arrays" / "clip.npy", numbered(1)[0])
     refused(lambda: draw_all(tmp_path / "arrays", fps=fractions.Fraction(10)), "clip.npy", "leave out --fps")
@@ -369,7 +370,7 @@ def test_arrays_are_resized_as_images_are(tmp_path):
         assert_video(found, size=20)
         # Of images Pillow rounds to whole levels and cuts off, after each axis.
         assert abs(found - expected).mean() < 1 / 128 and abs(found - expected).max() < 10 / 128
-    assert open_source(tmp_path / "videos.npy", size=20).description["frames"] == "20×20"
+    assert open_source(tmp_path / "videos.npy", size=20).description["size"] == 20
 
 
 def test_a_long_video_costs_little_more_than_its_window(tmp_path):
@@ -433,7 +434,8 @@ def test_a_run_or_a_snapshot_is_a_source_of_its_generators_samples(run, name):
         "iteration": 12,
         "training": "tiny",
         "trained on": "noise",
-        "frames": "16×16",
+        "facts": {"source": "noise", "n_windows": 3},
+        "size": 16,
     }
 
 
@@ -596,20 +598,20 @@ REFUSED = {
     "no frames": (save_array(SQUARE[:, :, :0]), "(3, 0, 8, 8)"),
     "two channels": (save_array(SQUARE[:, :2]), "expected one or three channels"),
     "whole numbers": (save_array(SQUARE.astype(int)), "an array of int64; expected uint8, or float"),
-    "objects": (save_array(OBJECTS), "truncated, damaged or no array"),
+    "objects": (save_array(OBJECTS), "truncated, damaged or not an array"),
     "two arrays": (save_array(SQUARE, SQUARE, name="v.npz"), "holds 2 arrays; expected one"),
     "no array": (save_array(name="v.npz"), "holds 0 arrays; expected one"),
-    "objects in npz": (save_array(OBJECTS, name="v.npz"), "truncated, damaged or no array"),
-    "truncated npy": (save_bytes(npy(SQUARE)[:-100], "v.npy"), "truncated, damaged or no array"),
-    "header alone": (save_bytes(npy(SQUARE)[:20], "v.npy"), "truncated, damaged or no array"),
-    "empty npy": (save_bytes(b"", "v.npy"), "truncated, damaged or no array"),
-    "text npy": (save_bytes(b"words " * 99, "v.npy"), "truncated, damaged or no array"),
-    "truncated npz": (save_bytes(npz(SQUARE)[:-100], "v.npz"), "truncated, damaged or no npz file"),
-    "empty npz": (save_bytes(b"", "v.npz"), "truncated, damaged or no npz file"),
+    "objects in npz": (save_array(OBJECTS, name="v.npz"), "truncated, damaged or not an array"),
+    "truncated npy": (save_bytes(npy(SQUARE)[:-100], "v.npy"), "truncated, damaged or not an array"),
+    "header alone": (save_bytes(npy(SQUARE)[:20], "v.npy"), "truncated, damaged or not an array"),
+    "empty npy": (save_bytes(b"", "v.npy"), "truncated, damaged or not an array"),
+    "text npy": (save_bytes(b"words " * 99, "v.npy"), "truncated, damaged or not an array"),
+    "truncated npz": (save_bytes(npz(SQUARE)[:-100], "v.npz"), "truncated, damaged or not an npz file"),
+    "empty npz": (save_bytes(b"", "v.npz"), "truncated, damaged or not an npz file"),
     "changed npz": (save_bytes(npz(SQUARE)[:900] + b"!" + npz(SQUARE)[901:], "v.npz"), "damaged"),
     "changed compressed npz": (
         save_bytes(COMPRESSED[:60] + b"\xff" * 20 + COMPRESSED[80:], "v.npz"),
-        "truncated, damaged or no array",
+        "truncated, damaged or not an array",
     ),
     "text in npz": (save_bytes(zipped("words.txt", b"words"), "v.npz"), "holds no array"),
     # Data sets

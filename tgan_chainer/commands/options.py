@@ -6,6 +6,7 @@ import dataclasses
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.config import Config, type_of, yaml_text
 from tgan_chainer.errors import InputError
+from tgan_chainer.videos import MAX_SCALE
 
 
 def add_gpu_option(parser):

@@ -21,6 +21,7 @@ from tgan_chainer.datasets.video_writer import write_videos
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import TEMPORARY_PREFIX, atomic_path, load_json, locked, save_json
 from tgan_chainer.parallel import in_order, thread_count
+from tgan_chainer.reading import printable
 
 FORMAT = "tgan_chainer parts 2"
 PART_CLIPS = 32  # what a kill costs at most; with fewer, flushing to the disk begins to take time
@@ -99,11 +100,14 @@ def make_video_file(
         n_broken = sum("broken" in outcome for outcome in outcomes)
         n_short = sum("short" in outcome for outcome in outcomes)
         n_good = len(clips) - n_broken - n_short
+        problems = []
         for clip, outcome in zip(clips, outcomes, strict=True):
             if "broken" in outcome:
-                _tell(f"cannot read {clip.text}: {outcome['broken']}")
+                problems.append(f"cannot read {clip.text}: {outcome['broken']}")
             elif "short" in outcome:
-                _tell(f"too short {clip.text}: {outcome['short']} frames")
+                problems.append(f"too short {clip.text}: {outcome['short']} frames")
+        for problem in problems:
+            print(printable(" ".join(problem.split())), file=sys.stderr)
         if n_good == 0:
             parts.remove()
             raise InputError(
@@ -118,7 +122,7 @@ def make_video_file(
         left_out += f"; left out: {n_short} with fewer than {min_frames} frames"
     if n_broken:
         left_out += f"; {n_broken} cannot be read"
-    print(f"{out}: {n_good} clips, {os.path.getsize(out) / 1e6:.1f} MB{left_out}")
+    print(f"{printable(out)}: {n_good} clips, {os.path.getsize(out) / 1e6:.1f} MB{left_out}")
     return 1 if n_broken else 0
 
 
@@ -131,12 +135,6 @@ def check_arguments(out, force, min_frames, workers):
         raise InputError(f"{out} is a folder; expected the name of the file to make")
     if os.path.exists(out) and not force:
         raise InputError(f"{out} exists already; name another file, or replace it by --force")
-
-
-def _tell(problem):
-    """Print a line that holds names and messages from anywhere."""
-    line = "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(problem.split()))
-    print(line, file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -5,8 +5,9 @@ import os
 
 import numpy as np
 
-from tgan_chainer.datasets.video_file import damaged, open_video_file, read_facts, read_layout
+from tgan_chainer.datasets.video_file import KIND, open_video_file, read_facts, read_layout
 from tgan_chainer.errors import InputError
+from tgan_chainer.reading import reading
 
 import chainer
 import chainer.iterators
@@ -123,10 +124,8 @@ class VideoDataset(chainer.dataset.DatasetMixin):
         i = i % len(self)
         clip = self.clip_of(i)
         start = self._first_frame[clip] + i - self.first_window[clip]
-        try:
+        with reading(self.path, KIND):
             frames = self._frames()[start : start + self.n_frames]
-        except Exception as error:  # h5py has many for a damaged file
-            raise damaged(self.path, f"frame {start}: {error}") from error
         video = frames.transpose(3, 0, 1, 2).astype(np.float32, order="C")
         video -= 128
         video /= 128

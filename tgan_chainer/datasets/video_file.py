@@ -18,13 +18,13 @@ Frames, offsets and labels carry HDF5's checksums, and so does HDF5's own index 
 changed bit is an error. Files of older versions have none of this, and are read as well.
 """
 
-import contextlib
 import os
 
 import h5py
 import numpy as np
 
 from tgan_chainer.errors import InputError
+from tgan_chainer.reading import reading
 
 FORMAT = "tgan_chainer videos 1"
 
@@ -46,6 +46,7 @@ FACTS = {
 # What gzip can make of zeros: 1032 bytes of one.
 MOST_COMPRESSED = 1032
 
+KIND = "a video file as made by datasets/"
 MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
@@ -65,29 +66,12 @@ def open_video_file(path):
         start = file.read(len(MAGIC))
     if start != MAGIC:
         raise InputError(f"{path}: not an HDF5 file, or cut short; expected one as made by datasets/")
-    try:
-        # Of a file system without locks HDF5 asks none.
-        return h5py.File(path, "r", locking="best-effort")
-    except BlockingIOError as error:
-        raise InputError(f"{path}: another program is writing to it; wait until that is done") from error
-    except Exception as error:
-        raise damaged(path, error) from error
-
-
-@contextlib.contextmanager
-def reading(path):
-    """Turn whatever h5py raises in the block, for files that are damaged in any way, into an InputError."""
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:
-        raise damaged(path, error) from error
-
-
-def damaged(path, error):
-    """Return the InputError that a file is damaged."""
-    return InputError(f"{path}: cut short or damaged ({' '.join(str(error).split())}); make it again")
+    with reading(path, KIND):
+        try:
+            # Of a file system without locks HDF5 asks none.
+            return h5py.File(path, "r", locking="best-effort")
+        except BlockingIOError as error:
+            raise InputError(f"{path}: another program is writing to it; wait until that is done") from error
 
 
 def read_layout(file, path):
@@ -132,7 +116,7 @@ def read_layout(file, path):
         )
         return data
 
-    with reading(path):
+    with reading(path, KIND):
         found = _decoded(file.attrs.get("format"))
         require(isinstance(found, str) and found == FORMAT, f"its format is {found!r}", f"{FORMAT!r}")
         frames = array("frames", np.uint8, 4)
@@ -187,7 +171,7 @@ def read_facts(file, path):
             )
         return value
 
-    with reading(path):
+    with reading(path, KIND):
         facts = {name: attribute(name, kind) for name, kind in FACTS.items()}
         facts["frame_rate"] = facts.pop("resampled_to")
         return {**facts, "source": attribute("source", str) or "unknown"}

@@ -4,7 +4,7 @@ from tgan_chainer.config import Config
 from tgan_chainer.evaluations.measures import N_REPEATS, N_SAMPLES
 
 ITERATIONS = Config.iterations  # the paper's, after which its scores were taken
-SIZE = "64×64"
+SIZE = 64
 DATA = "UCF-101 (all)"  # how the source of the data set begins
 
 
@@ -42,8 +42,8 @@ def departures_of_measuring(measured, classifier, source, window="random"):
         found.append(f"classifier {classifier['weights']['file']}, not the published one")
     if window != "random":
         found.append(f"the {window} frames of longer videos instead of random ones")
-    if not source["frames"].startswith(SIZE):
-        found.append(f"frames {source['frames']} instead of {SIZE}")
-    if source.get("frame rate", "as they are") != "as they are":
-        found.append(f"resampled to {source['frame rate']}")
+    if source["size"] != SIZE:
+        found.append(f"frames of {source['size'] or 'their own'} pixels instead of {SIZE}")
+    if source.get("fps"):
+        found.append(f"resampled to {source['fps']} frames a second")
     return found

@@ -10,6 +10,7 @@ from tgan_chainer.evaluations.video_source.data_sets import DatasetSource
 from tgan_chainer.evaluations.video_source.folders import FolderSource
 from tgan_chainer.evaluations.video_source.generators import GeneratorSource
 from tgan_chainer.evaluations.video_source.source import WINDOWS, VideoSource
+from tgan_chainer.reading import reading
 from tgan_chainer.snapshots import GENERATOR, find_snapshots
 
 __all__ = ["RANGES", "WINDOWS", "DatasetSource", "GeneratorSource", "VideoSource", "open_source"]
@@ -73,10 +74,5 @@ def open_source(path, n_frames=16, window="random", fps=None, size=64, value_ran
 
 
 def _is_snapshot(path):
-    try:
-        with zipfile.ZipFile(path) as file:
-            return "metadata.npy" in file.namelist()
-    except OSError:
-        raise
-    except Exception as error:  # zipfile has many for a damaged file
-        raise InputError(f"{path} is truncated, damaged or no npz file ({error})") from error
+    with reading(path, "an npz file"), zipfile.ZipFile(path) as file:
+        return "metadata.npy" in file.namelist()

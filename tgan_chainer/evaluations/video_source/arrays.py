@@ -1,5 +1,6 @@
 """Videos in arrays, and arrays as videos."""
 
+import functools
 import zipfile
 
 import numpy as np
@@ -7,15 +8,15 @@ from PIL import Image
 
 from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations.video_source.source import (
-    AHEAD,
     RESIZING,
+    Item,
     VideoSource,
     check_length,
     cut,
+    identity,
     naming,
-    size_text,
 )
-from tgan_chainer.parallel import in_order
+from tgan_chainer.reading import reading
 
 RANGES = "signed", "unit"
 
@@ -45,18 +46,20 @@ class ArraySource(VideoSource):
             "videos": self.n,
             "shape": list(self._array.shape),
             "values": range_text(self._array, value_range),
-            "frames": size_text(first.shape[-1] if size is None else size),
+            "size": first.shape[-1] if size is None else size,
         }
         if size not in (None, first.shape[-1]):
-            self.description["resized from"] = f"{size_text(first.shape[-1])} ({RESIZING})"
+            self.description["resized from"] = f"{first.shape[-1]} ({RESIZING})"
 
-    def draw(self, n, seed=0, repeat=0):
+    def items(self, n, seed=0, repeat=0):
         def read(i):
             rng = np.random.RandomState([seed, i])
             with naming(f"{self._path}, video {i}"):
                 return window_of(self._array[i], self._n_frames, self._window, rng, self._range, self._size)
 
-        yield from in_order(read, self._choose(n, seed, repeat).tolist(), workers=1, ahead=AHEAD)
+        how = f"{identity([self._path])}, {self._n_frames} {self._window} frames, {self._size}, {self._range}"
+        chosen = self._choose(n, seed, repeat).tolist()
+        return [Item(f"{how}, video {i}, seed {seed}", functools.partial(read, i)) for i in chosen]
 
 
 def load_array(path):
@@ -66,17 +69,11 @@ def load_array(path):
         InputError: There is none, or not one alone, it is damaged, or of another type than uint8 and floats.
         OSError: It cannot be opened.
     """
-    with open(path, "rb"):  # if that fails, it says why
-        pass
-    try:
+    with reading(path, "an array"):
         if path.lower().endswith(".npy"):
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         else:
             array = _load_from_npz(path)
-    except InputError:
-        raise
-    except Exception as error:  # NumPy, zipfile and zlib have many for a damaged file
-        raise InputError(f"{path} is truncated, damaged or no array ({error})") from error
     if not isinstance(array, np.ndarray):  # what NumPy makes of another file in a zip archive
         raise InputError(f"{path} holds no array; expected one, of videos")
     if array.dtype != np.uint8 and array.dtype.kind != "f":

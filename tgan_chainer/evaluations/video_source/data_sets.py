@@ -1,10 +1,12 @@
 """Clips of data sets."""
 
+import functools
+import zlib
+
 import numpy as np
 
 from tgan_chainer.datasets import VideoDataset
-from tgan_chainer.evaluations.video_source.source import AHEAD, VideoSource, seed_of, size_text
-from tgan_chainer.parallel import in_order
+from tgan_chainer.evaluations.video_source.source import Item, VideoSource, identity, seed_of
 
 
 class DatasetSource(VideoSource):
@@ -13,15 +15,17 @@ class DatasetSource(VideoSource):
     def __init__(self, path, n_frames, window, clips=None):
         self.dataset = VideoDataset(path, n_frames, clips=clips)
         self._window = window
+        self._part = "all" if clips is None else zlib.crc32(np.asarray(clips).tobytes())
         self.description = {
             "kind": "data set",
             "path": path,
             "source": self.dataset.source,
+            "facts": self.dataset.describe(),
             "clips": self.dataset.n_clips,
-            "frames": size_text(self.dataset.width),
+            "size": self.dataset.width,
         }
 
-    def draw(self, n, seed=0, repeat=0):
+    def items(self, n, seed=0, repeat=0):
         # One order of all clips after another; a repeat goes on where the one before ended.
         n_clips, start, stop = self.dataset.n_clips, n * repeat, n * (repeat + 1)
         passes = range(start // n_clips, -(-stop // n_clips))
@@ -34,4 +38,7 @@ class DatasetSource(VideoSource):
             "middle": lambda: (first + stop - 1) // 2,
             "random": lambda: rng.randint(first, stop),
         }[self._window]()
-        yield from in_order(self.dataset.get_example, windows.tolist(), workers=1, ahead=AHEAD)
+        data = self.dataset.facts["fingerprint"] or identity([self.dataset.path])
+        how = f"{data}, clips {self._part}, {self.dataset.n_frames} frames"
+        read = self.dataset.get_example
+        return [Item(f"{how}, window {i}", functools.partial(read, i)) for i in windows.tolist()]

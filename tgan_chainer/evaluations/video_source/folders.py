@@ -1,5 +1,6 @@
 """Videos in folders: files that libav knows, arrays, and images that are frames or strips of frames."""
 
+import functools
 import os
 import re
 
@@ -11,8 +12,8 @@ from tgan_chainer.datasets.images import IMAGE_SUFFIXES, read_image
 from tgan_chainer.datasets.searching import find_files, natural_key
 from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations.video_source.arrays import check_black, load_array, window_of
-from tgan_chainer.evaluations.video_source.source import AHEAD, RESIZING, VideoSource, cut, naming, size_text
-from tgan_chainer.parallel import in_order, thread_count
+from tgan_chainer.evaluations.video_source.source import RESIZING, Item, VideoSource, cut, identity, naming
+from tgan_chainer.parallel import thread_count
 from tgan_chainer.videos import cut_strip
 
 LONG = 4  # an image so many times longer than wide, or wider, is no frame
@@ -24,26 +25,35 @@ class FolderSource(VideoSource):
     def __init__(self, path, n_frames, window, fps, size, value_range):
         self._path, self._videos = path, find_videos(path)
         self._range = value_range
-        self.n = len(self._videos)
+        self.n, self.workers = len(self._videos), thread_count()
         self._n_frames, self._window, self._fps, self._size = n_frames, window, fps, size
         self.description = {
             "kind": "folder",
             "path": path,
             "videos": self.n,
-            "frames": "as they are" if size is None else f"{size_text(size)}, the middle square, {RESIZING}",
-            "frame rate": "as they are" if fps is None else f"{fps} a second",
+            "size": size,
+            "resized": None if size is None else f"the middle square, {RESIZING}",
+            "fps": None if fps is None else str(fps),
         }
         if value_range is not None:
             self.description["values of arrays"] = value_range
 
-    def draw(self, n, seed=0, repeat=0):
+    def items(self, n, seed=0, repeat=0):
         def read(i):
             path, part = self._videos[i]
             with naming(path):
                 video = self._read(path, part, np.random.RandomState([seed, i]))
             return np.broadcast_to(video, (3, *video.shape[1:]))
 
-        yield from in_order(read, self._choose(n, seed, repeat).tolist(), thread_count(), AHEAD)
+        how = f"{self._n_frames} {self._window} frames, {self._fps} a second, {self._size}, {self._range}"
+        items = []
+        for i in self._choose(n, seed, repeat).tolist():
+            path, part = self._videos[i]
+            paths = [path, *part] if isinstance(part, list) else [path]
+            row = part if isinstance(part, int) else 0
+            key = f"{identity(paths)}, row {row}, {how}, seed {seed}, {i}"
+            items.append(Item(key, functools.partial(read, i)))
+        return items
 
     def _read(self, path, part, rng):
         """Read a window of a video, float32 (C, T, H, W) in [-1, 1]; see :func:`find_videos`."""
@@ -127,8 +137,8 @@ def _videos_of(folder, paths):
         if _cut_strip(paths[0]) is None:
             if max(first.size) >= LONG * min(first.size):
                 raise InputError(
-                    f"{_name(paths[0])}, {size_text(*first.size)} pixels, looks like several frames, but not "
-                    "as generate.py writes them; cut it into frames, one a file"
+                    f"{_name(paths[0])}, {first.width}×{first.height} pixels, looks like several frames, but "
+                    "not as generate.py writes them; cut it into frames, one a file"
                 )
             _check_one_sequence([_name(path) for path in paths])
             return [(folder, paths)]

@@ -11,7 +11,6 @@ from tgan_chainer.evaluations.video_source.source import (
     cut,
     naming,
     seed_of,
-    size_text,
 )
 from tgan_chainer.runs import load_generator
 from tgan_chainer.snapshots import GENERATOR, find_snapshots
@@ -35,7 +34,8 @@ class GeneratorSource(VideoSource):
             "training": self.generator.config.description,
             # Generators of older versions do not know more than a path.
             "trained on": (self.generator.trained_on or {"source": self.generator.config.data})["source"],
-            "frames": size_text(self.generator.video_shape[-1]),
+            "facts": self.generator.trained_on,
+            "size": self.generator.video_shape[-1],
         }
         if self.generator.n_classes:
             self.description["labels"] = "drawn as often as in the training data"

@@ -1,14 +1,30 @@
 """What a source of videos is, and what all kinds share."""
 
 import contextlib
+import os
+import typing
 
 import numpy as np
 
 from tgan_chainer.errors import InputError
+from tgan_chainer.parallel import in_order
 
 WINDOWS = "random", "first", "middle"
 RESIZING = "by bicubic interpolation with antialiasing"  # Pillow's for arrays and images, libav's for videos
 AHEAD = 64  # videos decoded while others are scored: two batches of a GPU, 50 MB
+
+
+class Item(typing.NamedTuple):
+    """A video that a source would draw.
+
+    Attributes:
+        key (str): What tells it, read in this way, from all other videos: its file's path, size and time, or
+            the data's fingerprint, the place of its window, and how it is resized.
+        read (callable): Takes nothing, returns float32 (C, T, H, W) in [-1, 1].
+    """
+
+    key: str
+    read: typing.Callable
 
 
 class VideoSource:
@@ -20,6 +36,22 @@ class VideoSource:
     """
 
     n = None
+    workers = 1
+
+    def items(self, n, seed=0, repeat=0):
+        """Choose the n videos that :meth:`draw` gives, without reading any.
+
+        Returns:
+            list of Item: None of a source that makes its videos, a generator.
+
+        Raises:
+            InputError: There are not so many.
+        """
+        return None
+
+    def read(self, items):
+        """Yield what ``item.read()`` returns for each item, in order, read ahead on threads."""
+        yield from in_order(lambda item: item.read(), items, self.workers, AHEAD)
 
     def draw(self, n, seed=0, repeat=0):
         """Draw n videos, of different repeats different ones.
@@ -37,7 +69,7 @@ class VideoSource:
         Raises:
             InputError: There are not so many, or one cannot be used.
         """
-        raise NotImplementedError
+        yield from self.read(self.items(n, seed, repeat))
 
     def _choose(self, n, seed, repeat):
         """Return the indices of a finite source's videos."""
@@ -79,5 +111,11 @@ def check_length(length, n_frames):
         raise InputError(f"{length} frames; at least {n_frames} are needed")
 
 
-def size_text(width, height=None):
-    return f"{width}×{height or width}"
+def identity(paths):
+    """Return what changes when files do: the path of the first one, their size, and when one last changed."""
+    try:
+        status = [os.stat(path) for path in paths]
+    except OSError as error:  # whoever reads the video will say so
+        return f"{paths[0]}, {error.strerror}"
+    size, time = sum(s.st_size for s in status), max(s.st_mtime_ns for s in status)
+    return f"{os.path.realpath(paths[0])}, {size} bytes, {time} ns"

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import runpy
+import signal
 import subprocess
 import sys
 from unittest import mock
@@ -27,6 +28,12 @@ TINY = (
     "--gpu -1 --temporal-width 8 --image-width 8 --discriminator-width 2 --batch-size 3 --learning-rate 1e-3 "
     "--log-interval 2 --preview-interval 4"
 ).split()
+
+
+def default_signals():
+    """Do what a shell does for a command in the foreground; for ``preexec_fn``."""
+    for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def call(name, *arguments):

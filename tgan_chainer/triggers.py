@@ -17,7 +17,7 @@ class IterationsOrSignal:
 
     A context manager: the signals' old handlers come back at its end. SIGINT or SIGTERM that come once more
     are not waited for: they end the process as they would have without this. (A closing terminal may well
-    send SIGHUP twice.) Where SIGHUP is ignored, by ``nohup``, it stays so.
+    send SIGHUP twice.) Signals that were ignored before, as SIGHUP is by ``nohup``, stay so.
 
     Args:
         iterations (int): Where the run ends.
@@ -65,10 +65,9 @@ class IterationsOrSignal:
             self._may_abandon = False
 
     def __enter__(self):
-        numbers = [signal.SIGINT, signal.SIGTERM]
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-            numbers.append(signal.SIGHUP)
-        self._old = {number: signal.signal(number, self._handle) for number in numbers}
+        signals = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+        heard = [number for number in signals if signal.getsignal(number) != signal.SIG_IGN]
+        self._old = {number: signal.signal(number, self._handle) for number in heard}
         return self
 
     def __exit__(self, *_):

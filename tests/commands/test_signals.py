@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from helpers import ENVIRONMENT, EXPERIMENTS, TINY
+from helpers import ENVIRONMENT, EXPERIMENTS, TINY, default_signals
 
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.logs import read_log
@@ -27,11 +27,6 @@ def data(tmp_path_factory):
         for _ in range(7):
             writer.append(np.random.randint(0, 256, (20, 32, 32, 1)).astype(np.uint8))
     return path
-
-
-def default_signals():
-    for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
-        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture
@@ -129,15 +124,18 @@ def test_a_reader_that_only_waits_does_not_keep_a_run_from_ending(start, tmp_pat
     os.close(write)
 
 
-def test_nohup_is_respected(start, tmp_path):
+def test_what_was_ignored_stays_so(start, tmp_path):
     out = str(tmp_path / "run")
 
     def ignore():
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        default_signals()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # by nohup
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # by a script's &
 
     process = start(out, preexec_fn=ignore, stdout=subprocess.DEVNULL)
     wait_for_log(out)
     process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGINT)
     wait_for_log(out, len(read_log(out)) + 3)
     process.terminate()
     assert process.wait(SECONDS) == 143

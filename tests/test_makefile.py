@@ -1,0 +1,33 @@
+"""What the Makefile answers before it starts anything."""
+
+import os
+import shutil
+import subprocess
+
+from helpers import ROOT
+
+
+def make(folder, *arguments):
+    """Call make in a folder with the Makefile, where everything seems to be installed."""
+    shutil.copy(os.path.join(ROOT, "Makefile"), folder)
+    for name in ".venv/bin/python", ".venv/.installed", "data/moving_mnist.h5", "setup.py", "pyproject.toml":
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("#!/bin/sh\necho python $*\n")
+        path.chmod(0o755)
+    os.utime(folder / ".venv" / ".installed", (2**31, 2**31))
+    return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, timeout=60)
+
+
+def test_a_second_training_says_how_to_go_on_with_the_first(tmp_path):
+    first = make(tmp_path, "train-mnist", "GPU=-1")
+    assert "experiments/train.py --config tgan_moving_mnist_cpu" in first.stdout
+    for out, arguments in ("results/tgan_moving_mnist_cpu", []), ("elsewhere", ["OUT=elsewhere"]):
+        (tmp_path / out).mkdir(parents=True)
+        (tmp_path / out / "snapshot_iter_500.npz").touch()
+        result = make(tmp_path, "train-mnist", "GPU=-1", *arguments)
+        assert result.returncode != 0 and "train.py" not in result.stdout
+        assert f"{out} already holds a run" in result.stderr
+        assert "make train-mnist ARGS=--resume" in result.stderr
+        result = make(tmp_path, "train-mnist", "GPU=-1", *arguments, "ARGS=--keep 0 --resume")
+        assert result.returncode == 0 and "--keep 0 --resume" in result.stdout

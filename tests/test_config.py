@@ -122,7 +122,7 @@ def test_what_makes_another_experiment_is_compared():
 @pytest.mark.parametrize("model", ["3d", "video_gan"])
 def test_settings_that_only_other_models_take_are_not_compared(model):
     row = Config(model=model)
-    other = row.replace(k1=7, temporal_width=8, image_width=8, use_z0=False)
+    other = row.replace(k1=7, temporal_width=8, image_width=8, use_z0=False, use_beta_g1=False)
     assert other.compare(row) == []
     assert row.replace(video_width=8).compare(row) == [Change("video_width", 8, 512)]
     assert bool(row.replace(mask_penalty=1.0).compare(row)) == (model == "video_gan")

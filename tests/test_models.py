@@ -1,12 +1,13 @@
 """The networks that configurations describe have the sizes of the paper's."""
 
+import numpy as np
 import pytest
 
 from tgan_chainer.config import Config
 from tgan_chainer.errors import InputError
 from tgan_chainer.labels import parse_labels
 from tgan_chainer.links import VideoGANGenerator, VideoGenerator
-from tgan_chainer.models import build_discriminator, build_generator
+from tgan_chainer.models import build_discriminator, build_generator, ignored_settings
 
 PAPER = Config(channels=3, image_size=64, n_classes=101)
 SMALL = {"channels": 1, "image_size": 16}
@@ -70,3 +71,16 @@ def test_labels_are_names_or_numbers():
             parse_labels([text], conditional)
     with pytest.raises(InputError, match="not conditional"):
         parse_labels(["0"], VideoGANGenerator(**SMALL, width=8))
+
+
+def test_how_the_weights_of_the_discriminator_start_is_a_setting():
+    for name, deviation in ("normal", 0.01), ("he_normal", np.sqrt(2 / (64 * 64))):  # 64 channels, 4×4×4
+        discriminator = build_discriminator(PAPER.replace(discriminator_weights=name))
+        assert discriminator.conv2.W.array.std() == pytest.approx(deviation, rel=0.02)
+
+
+def test_what_a_network_does_not_take_is_known_from_its_signature():
+    assert ignored_settings("tgan") == ignored_settings("conditional_tgan") == {"video_width", "mask_penalty"}
+    assert {"k1", "use_z0", "use_beta_g1", "mask_penalty"} <= ignored_settings("3d")
+    assert "video_width" not in ignored_settings("3d") | ignored_settings("video_gan")
+    assert "mask_penalty" not in ignored_settings("video_gan")

@@ -12,7 +12,7 @@ import yaml
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import atomic_path
 from tgan_chainer.losses import LOSSES
-from tgan_chainer.models import MODELS, ignored_settings
+from tgan_chainer.models import INITIALIZERS, MODELS, ignored_settings
 from tgan_chainer.reading import read_yaml, short
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -103,6 +103,11 @@ class Config:
     )
     use_gamma: bool = _setting(
         True, "whether batch normalization in D has a scale (with loss: gan it had none)"
+    )
+    discriminator_weights: str = _setting(
+        "he_normal",
+        "how D's weights start: he_normal (6.2), or normal, from N(0, 0.01), as Vondrick et al. drew them",
+        choices=tuple(INITIALIZERS),
     )
     noise: float = _setting(0.0, "deviation of the Gaussian noise in D (6.3: 0.2 with loss: gan)", 0)
     noise_input: bool = _setting(

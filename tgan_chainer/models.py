@@ -6,6 +6,8 @@ import typing
 from tgan_chainer.errors import InputError
 from tgan_chainer.links import VideoDiscriminator, VideoGANGenerator, VideoGenerator, VideoGenerator3D
 
+import chainer
+
 
 class Model(typing.NamedTuple):
     """A kind of generator and what it is called.
@@ -14,19 +16,11 @@ class Model(typing.NamedTuple):
         generator (type): A subclass of :class:`~tgan_chainer.links.Generator`.
         label (str): Its name in the paper's tables and figures.
         conditional (bool): Whether generator and discriminator see labels (Section 5.2).
-        width (str): The setting that its argument ``width`` takes, if it has one.
     """
 
     generator: type
     label: str
     conditional: bool = False
-    width: str = "video_width"
-
-    @property
-    def settings(self):
-        """The settings that the generator takes, a dict: name of the argument → name of the setting."""
-        names = inspect.signature(self.generator).parameters
-        return {name: self.width if name == "width" else name for name in names}
 
 
 # By the values of the setting ``model``.
@@ -35,6 +29,13 @@ MODELS = {
     "conditional_tgan": Model(VideoGenerator, "conditional TGAN", conditional=True),  # Section 5.2
     "3d": Model(VideoGenerator3D, "3D model"),  # Section 6.3 (i)
     "video_gan": Model(VideoGANGenerator, "Video GAN"),  # Section 6.3 (ii)
+}
+
+
+# How the discriminator's weights start, by the values of the setting ``discriminator_weights``.
+INITIALIZERS = {
+    "he_normal": chainer.initializers.HeNormal(),  # Section 6.2
+    "normal": chainer.initializers.Normal(0.01),  # Vondrick et al. (2016)
 }
 
 
@@ -47,15 +48,14 @@ def build_generator(config):
     Raises:
         InputError: A setting does not fit the model.
     """
-    model = MODELS[config.model]
-    return model.generator(**_arguments(model.settings, config))
+    generator = MODELS[config.model].generator
+    return generator(**_arguments(_settings_of(generator), config))
 
 
 def build_discriminator(config):
     """Return the :class:`~tgan_chainer.links.VideoDiscriminator` of a configuration, as above."""
-    return VideoDiscriminator(
-        **_arguments(Model(VideoDiscriminator, "D", width="discriminator_width").settings, config)
-    )
+    arguments = _arguments(_settings_of(VideoDiscriminator, "discriminator_width"), config)
+    return VideoDiscriminator(**arguments, initialW=INITIALIZERS[config.discriminator_weights])
 
 
 def ignored_settings(name):
@@ -64,13 +64,18 @@ def ignored_settings(name):
     Args:
         name (str): A key of ``MODELS``.
     """
-    every = {setting for model in MODELS.values() for setting in model.settings.values()}
-    return every - set(MODELS[name].settings.values())
+    taken = {key: set(_settings_of(model.generator).values()) for key, model in MODELS.items()}
+    return set().union(*taken.values()) - taken[name]
+
+
+def _settings_of(network, width="video_width"):
+    """Return the settings that a network takes, a dict: name of its argument → name of the setting."""
+    return {name: width if name == "width" else name for name in inspect.signature(network).parameters}
 
 
 def _arguments(settings, config):
     values = {**vars(config), "n_classes": _n_classes(config)}
-    # What is no setting (start_length) keeps its default.
+    # What is no setting, such as start_length, keeps its default.
     return {name: values[setting] for name, setting in settings.items() if setting in values}
 
 

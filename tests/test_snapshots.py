@@ -75,6 +75,16 @@ def test_a_run_is_all_that_is_known_of_it(trained):
     assert load_run(trained, with_discriminator=False).path.endswith("generator_iter_2.npz")
 
 
+def test_a_configuration_of_ones_own_is_no_row_whatever_it_calls_itself(data, tmp_path):
+    (tmp_path / "tgan_svc_ucf101.yaml").write_text("description: the paper's TGAN, nothing changed")
+    for config in str(tmp_path / "tgan_svc_ucf101.yaml"), "tgan_moving_mnist_cpu":
+        out = str(tmp_path / "run" / config[-5:])
+        options = ["--config", config, "--data", data, "--out", out, "--iterations", 1]
+        result = call("train.py", *TINY, *options)
+        assert result.returncode == 0, result.stderr
+        assert (load_run(out).row, load_run(out).changes) == (None, None)
+
+
 def test_what_was_changed_stays_known_when_a_run_is_resumed(data, trained, tmp_path):
     copy = shutil.copytree(trained, tmp_path / "copy")
     result = call("train.py", "--gpu", -1, "--out", copy, "--resume", "--iterations", 3)

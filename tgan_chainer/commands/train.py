@@ -104,7 +104,6 @@ def main(argv=None):
         optional = extensions.Optional(extension, stop)
         trainer.extend(optional, trigger=stop.every_without_haste(interval))
 
-    origin = {}
     if resume_from:
         metadata = snapshots.load_snapshot(resume_from, trainer, config)
         if updater.iteration >= config.iterations:
@@ -197,26 +196,19 @@ def check_out(out, resume_from):
 
 
 def find_row(config, args):
-    """Return the row of the paper's tables that is trained, and in what it is changed, as facts of the run.
+    """Return as facts of the run which row of the paper's tables is trained, and in what it is changed.
 
-    It is the one that --config names, or the one with the nearest settings.
+    It is the one that --config names. Of a configuration of one's own, or one for a CPU, nothing is said.
     """
-    paths = (os.path.join(CONFIGS, name) for name in os.listdir(CONFIGS) if name.endswith(".yaml"))
-    rows = {config_name(path): Config.load(path) for path in sorted(paths)}
-    del rows["tgan_moving_mnist_cpu"]
-
-    def distance(name):
-        row = rows[name]
-        other_data = os.path.basename(row.data) != os.path.basename(config.data)
-        named = config_name(args.config or DEFAULT_CONFIG) == name
-        return not named, row.model != config.model, other_data, len(config.compare(row))
-
-    row = min(rows, key=distance)
+    path = find_config(args.config or DEFAULT_CONFIG)
+    name = config_name(path)
+    if not os.path.samefile(os.path.dirname(os.path.abspath(path)), CONFIGS) or name.endswith("_cpu"):
+        return {"row": None, "changes": None}
     changes = [
-        {"setting": setting, "here": here, "row": there}
-        for setting, here, there in config.compare(rows[row])
+        {"setting": change.setting, "here": change.here, "row": change.there}
+        for change in config.compare(Config.load(path))
     ]
-    return {"row": row, "changes": changes}
+    return {"row": name, "changes": changes}
 
 
 def build_scores(config, generator, discriminator, args):

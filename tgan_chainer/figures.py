@@ -153,7 +153,7 @@ def draw_text(text, size):
 
     Args:
         text (str): What to write.
-        size (int): Of the font, in pixels.
+        size (int): Size of the font, in pixels.
 
     Returns:
         numpy.ndarray: uint8 (1, H, W, 3), just large enough.
@@ -174,7 +174,7 @@ def draw_rows(names, pictures, size):
     Args:
         names (list of str): One for each row.
         pictures (list of numpy.ndarray): uint8 (T, H, W, 3).
-        size (int): Of the font, in pixels.
+        size (int): Size of the font, in pixels.
 
     Returns:
         numpy.ndarray: uint8 (T, H', W', 3).

@@ -27,9 +27,9 @@ def read_log(out):
         out (str): The folder.
 
     Returns:
-        list of dict: Of each entry ``iteration``, ``epoch``, ``elapsed_time`` (seconds) and what was
-        reported, such as ``dis/loss``; an empty list if there is no log. The last line is left out if it is
-        not complete because its writer was killed.
+        list of dict: Each entry has ``iteration``, ``epoch``, ``elapsed_time`` (seconds) and the means of
+        what was reported, such as ``dis/loss``. The list is empty if there is no log. A last line that is not
+        complete, because its writer was killed, is left out.
 
     Raises:
         InputError: The log is damaged.

@@ -36,12 +36,12 @@ class Run:
         generator (Generator): With the attributes ``config`` and ``iteration`` added.
         discriminator (VideoDiscriminator or None): None of a file that holds a generator alone.
         label_names (list of str or None): Names of the labels.
-        label_prior (float64 array (V,) or None): Of a conditional model: how often the training data had
-        each. data (dict or None): Facts of the training data, see
-        :class:`~tgan_chainer.datasets.VideoDataset`. row (str or None): Name of the paper's row whose
-        configuration was trained, such as "tgan_svc_ucf101". changes (list of dict or None): ``{"setting":
-            ..., "here": ..., "row": ...}`` for each setting that was another than the row's when training
-            began. None in files of before this was recorded.
+        label_prior (float64 array (V,) or None): How often the training data of a conditional model had each
+            label.
+        data (dict or None): Facts of the training data, see :class:`~tgan_chainer.datasets.VideoDataset`.
+        row (str or None): Name of the paper's row that was trained, such as "tgan_svc_ucf101".
+        changes (list of dict or None): ``{"setting": ..., "here": ..., "row": ...}`` for each setting that
+            differed from the row's when training began. None in files of before this was recorded.
         wall_time (float or None): Seconds of training.
         provenance (list of dict): Machines and versions, see :func:`tgan_chainer.provenance.read`.
     """

@@ -63,6 +63,10 @@ def main(argv=None):
         dataset, config.batch_size, n_threads=1, order_sampler=RandomWindows(dataset, config.seed)
     )
 
+    classifier = config.classifier and load_classifier(
+        None if config.classifier == "c3d" else config.classifier, gpu=args.gpu
+    )
+
     # The networks (Table 1, Fig. 1, Sections 5.2 and 6.3).
     snapshots.seed_everything(device, config.seed)
     generator, discriminator = build_generator(config), build_discriminator(config)
@@ -99,7 +103,7 @@ def main(argv=None):
         (config.preview_interval, extensions.LossCurves(log)),
         (config.preview_interval, extensions.Preview(generator)),
         *([(config.log_interval, extensions.Lipschitz())] if config.lipschitz else []),
-        *((config.score_interval, score) for score in build_scores(config, generator, discriminator, args)),
+        *((config.score_interval, score) for score in build_scores(config, updater, classifier)),
     ):
         optional = extensions.Optional(extension, stop)
         trainer.extend(optional, trigger=stop.every_without_haste(interval))
@@ -113,9 +117,7 @@ def main(argv=None):
         print(f"resumed from {resume_from}", flush=True)
     else:
         origin = find_row(config, args)
-    trainer.extend(
-        extensions.Snapshot(config, **origin), trigger=stop.every(config.snapshot_interval)
-    )
+    trainer.extend(extensions.Snapshot(config, **origin), trigger=stop.every(config.snapshot_interval))
     with locked(out), stop, np.errstate(all="ignore"):  # what overflows is reported by iteration and name
         check_out(out, resume_from)  # again: nobody can write there any more
         remove_leftovers(out)
@@ -211,16 +213,14 @@ def find_row(config, args):
     return {"row": name, "changes": changes}
 
 
-def build_scores(config, generator, discriminator, args):
+def build_scores(config, updater, classifier):
     """Return the extensions that report scores on the way."""
-    scores = []
-    if config.classifier:
-        path = None if config.classifier == "c3d" else config.classifier
-        classifier = load_classifier(path, gpu=args.gpu)
+    scores, generator = [], updater.generator
+    if classifier:
         scores.append(extensions.InceptionScore(generator, classifier, config.score_samples))
     if config.opponent:
-        game = extensions.GAM(generator, discriminator, config, config.opponent, config.score_samples)
-        scores.append(game)
+        players = generator, updater.discriminator
+        scores.append(extensions.GAM(*players, config, config.opponent, config.score_samples))
     return scores
 
 

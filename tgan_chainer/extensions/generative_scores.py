@@ -13,7 +13,7 @@ from chainer.training import extension
 class InceptionScore(extension.Extension):
     """Reports the inception score of a few samples as ``score/inception`` (Section 6.5).
 
-    Of fewer samples than the paper's 10,000 it is lower than theirs: a curve to look at, not a result. The
+    Fewer samples than the paper's 10,000 give a lower score: it is a curve to look at, not a result. The
     samples come from the same latent variables each time, and no random number of the training is used.
 
     Args:

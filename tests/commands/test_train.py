@@ -179,10 +179,14 @@ def test_kill_9_while_snapshots_are_written_leaves_a_usable_one(data, tmp_path):
         name for name in os.listdir(out) if name.endswith(".npz") and not load(os.path.join(out, name))
     ]
     (tmp_path / "run" / ".incomplete-1-snapshot_iter_9.npz").write_bytes(b"half")
+    for name, content in ("log12ab_z9x", "log.json"), ("logs_of_mine", "notes"):  # of Chainer's LogReport; not
+        (tmp_path / "run" / name).mkdir()
+        (tmp_path / "run" / name / content).touch()
     newest = max(int(name.split("_")[2][:-4]) for name in os.listdir(out) if name.startswith("snapshot_"))
     resumed = run("train.py", "--gpu", -1, "--out", out, "--resume", "--iterations", newest + 2)
     assert resumed.returncode == 0, resumed.stderr
-    assert not [name for name in os.listdir(out) if name.startswith(".incomplete")]
+    assert not [name for name in os.listdir(out) if name.startswith((".incomplete", "log12ab_z9x"))]
+    assert (tmp_path / "run" / "logs_of_mine" / "notes").exists()
     # Only the newest three are kept.
     assert len([name for name in os.listdir(out) if name.startswith("snapshot_")]) == 3
 

@@ -33,7 +33,7 @@ from tgan_chainer.datasets import RandomWindows, VideoDataset
 from tgan_chainer.devices import use_device, why_no_cupy
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.evaluations import load_classifier
-from tgan_chainer.files import TEMPORARY_PREFIX, locked
+from tgan_chainer.files import locked
 from tgan_chainer.losses import LOSSES
 from tgan_chainer.models import build_discriminator, build_generator
 from tgan_chainer.optimizers import build_optimizer
@@ -120,7 +120,7 @@ def main(argv=None):
     trainer.extend(extensions.Snapshot(config, **origin), trigger=stop.every(config.snapshot_interval))
     with locked(out), stop, np.errstate(all="ignore"):  # what overflows is reported by iteration and name
         check_out(out, resume_from)  # again: nobody can write there any more
-        remove_leftovers(out)
+        remove_log_folders(out)
         config.save(os.path.join(out, "config.yaml"))
         provenance.record(out, device, from_iteration=updater.iteration)
         if resume_from:
@@ -241,15 +241,12 @@ def complete(config, dataset):
     return config.replace(n_classes=n_classes)
 
 
-def remove_leftovers(out):
-    """Remove the temporary files of a killed process, and the folders for them of Chainer's LogReport."""
-    for folder in out, os.path.join(out, "preview"):
-        for name in os.listdir(folder) if os.path.isdir(folder) else []:
-            path = os.path.join(folder, name)
-            if name.startswith(TEMPORARY_PREFIX):
-                os.remove(path)
-            elif re.fullmatch("log[a-z0-9_]{8}", name) and set(os.listdir(path)) <= {"log.json"}:
-                shutil.rmtree(path)
+def remove_log_folders(out):
+    """Remove the temporary folders that Chainer's LogReport left where earlier versions were killed."""
+    for entry in list(os.scandir(out)):
+        if re.fullmatch("log[a-z0-9_]{8}", entry.name) and entry.is_dir(follow_symlinks=False):
+            if set(os.listdir(entry.path)) <= {"log.json"}:
+                shutil.rmtree(entry.path)
 
 
 def how_to_go_on(args, out):

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from helpers import refused
+from helpers import ROOT, refused
 
 from tgan_chainer.devices import default_gpu, get_device, use_device
 
@@ -55,3 +55,24 @@ def test_a_gpu_that_is_not_there_is_refused():
 def test_a_gpu_is_made_current():
     assert get_device(0).device.id == 0
     assert chainer.backends.cuda.Device() == use_device(0).device
+
+
+def test_a_cupy_that_cannot_be_imported_says_why(tmp_path):
+    (tmp_path / "cupy.py").write_text("raise ImportError('libcudart.so.12: cannot open shared object file')")
+    code = """if True:
+        from tgan_chainer.devices import get_device, why_no_cupy
+        from tgan_chainer.errors import InputError
+        print(why_no_cupy())
+        assert get_device().name == "@numpy"
+        try:
+            get_device(0)
+        except InputError as error:
+            print(error)
+    """
+    path = os.pathsep.join([str(tmp_path), ROOT])
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}
+    )
+    why, error = result.stdout.splitlines()
+    assert "CuPy is installed but cannot be used: ImportError: libcudart.so.12" in why, result.stderr
+    assert why in error and "[ctk]" in error and "--gpu -1" in error

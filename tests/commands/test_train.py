@@ -1,5 +1,6 @@
 """train.py and generate.py, run as a user runs them, on a tiny data set and networks."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -179,7 +180,8 @@ def test_kill_9_while_snapshots_are_written_leaves_a_usable_one(data, tmp_path):
         name for name in os.listdir(out) if name.endswith(".npz") and not load(os.path.join(out, name))
     ]
     (tmp_path / "run" / ".incomplete-1-snapshot_iter_9.npz").write_bytes(b"half")
-    for name, content in ("log12ab_z9x", "log.json"), ("logs_of_mine", "notes"):  # of Chainer's LogReport; not
+    # Of Chainer's LogReport, and of somebody else.
+    for name, content in ("log12ab_z9x", "log.json"), ("logs_of_mine", "notes"):
         (tmp_path / "run" / name).mkdir()
         (tmp_path / "run" / name / content).touch()
     newest = max(int(name.split("_")[2][:-4]) for name in os.listdir(out) if name.startswith("snapshot_"))
@@ -223,6 +225,27 @@ def test_a_folder_in_which_no_iteration_was_trained_can_be_used_again(data, tmp_
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.yaml").write_text("seed: 1")
     assert train(data, tmp_path / "run", "--iterations", 1, run=call).returncode == 0
+
+
+def test_the_folder_is_looked_at_once_more_under_its_lock(data, tmp_path, monkeypatch):
+    @contextlib.contextmanager
+    def locked_after_another_run(out):
+        os.makedirs(out)
+        with open(os.path.join(out, "snapshot_iter_7.npz"), "w") as file:
+            file.write("of another run")
+        yield
+
+    monkeypatch.setattr("tgan_chainer.commands.train.locked", locked_after_another_run)
+    result = train(data, str(tmp_path / "run"), "--iterations", 1, run=call)
+    assert_one_line_error(result, "already holds a run")
+    assert os.listdir(tmp_path / "run") == ["snapshot_iter_7.npz"]
+
+
+def test_a_wrong_name_is_met_before_anything_is_written(data, tmp_path):
+    for option in "--classifier", "--opponent":
+        result = train(data, tmp_path / "run", option, tmp_path / "nowhere", run=call)
+        assert_one_line_error(result, "nowhere")
+        assert not (tmp_path / "run").exists()
 
 
 def test_an_older_snapshot_can_be_gone_on_from_elsewhere(trained, tmp_path):
@@ -345,6 +368,9 @@ def test_a_run_cannot_become_another_one_on_resuming(trained, tmp_path):
         (["--gpu", -2], ["gpu must be"]),
         (["--image-width", 12], ["image_width must be a multiple of 8"]),
         (["--seed", 2**32], ["seed must be at most"]),
+        (["--k0", 2**63], ["k0 must be at most"]),
+        (["--config", "tgan_moving_mnis"], ["did you mean tgan_moving_mnist?"]),
+        (["--resume", "videos.h5"], ["there is no videos.h5; expected a results folder or a snapshot"]),
         (["--resume"], ["there is no folder", "--out"]),
     ],
 )

@@ -56,12 +56,13 @@ def reading(path, kind):
         raise _unreadable(path, kind, error) from error
 
 
-def read_npz(path, kind):
+def read_npz(path, kind, max_ratio=_MAX_RATIO):
     """Read all arrays of an npz file into a dict.
 
     Args:
         path (str): The file.
         kind (str): What it should be, for messages, such as "a snapshot".
+        max_ratio (float): How many times the file's size the arrays may have, beyond 64 MB.
 
     Returns:
         dict: Name → array of numbers, truth values or text.
@@ -75,7 +76,7 @@ def read_npz(path, kind):
         size = file.seek(0, 2)
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
-            _check_members(path, members, size)
+            _check_members(path, members, size, max_ratio)
             # Reading a member to its end checks its checksum. All are read before anything is changed.
             return {member.filename.removesuffix(".npy"): _read_member(archive, member) for member in members}
 
@@ -133,14 +134,14 @@ def _unreadable(path, kind, error):
     return InputError(f"{path} is truncated, damaged or not {kind} ({printable(why)}); take another one")
 
 
-def _check_members(path, members, size):
+def _check_members(path, members, size, max_ratio):
     names = {member.filename for member in members}
     if len(names) < len(members) or not all(name.endswith(".npy") for name in names):
         raise ValueError("its members are not arrays of different names")
     if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
         raise ValueError("its members are compressed in an unknown way")
     declared = sum(member.file_size for member in members)
-    if declared > max(_MAX_RATIO * size, _SMALL):
+    if declared > max(max_ratio * size, _SMALL):
         raise InputError(f"{path} has {size} bytes, but would take {declared} in memory; it is not loaded")
     if sum(member.compress_size for member in members) > size:
         raise ValueError("its members overlap")

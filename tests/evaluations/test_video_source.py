@@ -1,17 +1,21 @@
 """Videos of every kind come as float32 in [-1, 1], the right frames of the right ones, or an error comes."""
 
+import errno
 import fractions
 import io
+import os
+import struct
 import tracemalloc
 import zipfile
 
 import imageio.v3 as iio
 import numpy as np
 import PIL.Image
+import PIL.PngImagePlugin
 import pytest
 from helpers import refused
 
-from tgan_chainer import VideoGenerator
+from tgan_chainer import VideoGenerator, save_videos
 from tgan_chainer.config import Config
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.download import sha256_of
@@ -613,7 +617,7 @@ REFUSED = {
         save_bytes(COMPRESSED[:60] + b"\xff" * 20 + COMPRESSED[80:], "v.npz"),
         "truncated, damaged or not an array",
     ),
-    "text in npz": (save_bytes(zipped("words.txt", b"words"), "v.npz"), "holds no array"),
+    "text in npz": (save_bytes(zipped("words.txt", b"words"), "v.npz"), "not an array"),
     # Data sets
     "short clips": (data_set(15, 8, 8, 3), "no clip has 16 frames"),
     "no data set": (save_bytes(b"words", "v.h5"), "not an HDF5 file"),
@@ -699,3 +703,180 @@ def test_bytes_are_bytes_whatever_the_range_of_floats(tmp_path):
 )
 def test_impossible_options_are_refused(five, options, message):
     refused(lambda: open_source(five, **options), message)
+
+
+# Folders of images that are not what they seem
+
+
+def test_names_of_several_stems_are_not_one_video(tmp_path):
+    for stem in "img", "flow_x", "flow_y":
+        save_frames(tmp_path / "clip", as_frames(numbered(1)[0]), stem + "_{:03}.png")
+    refused(lambda: open_source(tmp_path), "clip", "flow_x_001.png and flow_y_001.png are not frames of one")
+
+
+@pytest.mark.parametrize("names", [["a", "b", "c"], ["1_left", "1_right"], ["cam1_1", "cam2_1"]])
+def test_names_that_differ_in_more_than_their_last_number_are_not_one_video(tmp_path, names):
+    for name in names:
+        save_frames(tmp_path, random_bytes(1, SIZE, SIZE, 3), name + ".png")
+    refused(lambda: open_source(tmp_path), "not frames of one video by their names")
+
+
+@pytest.mark.parametrize("scale", [1, 2, 5])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("marked", [True, False])
+def test_strips_of_our_own_are_the_videos_that_they_show(tmp_path, scale, channels, marked):
+    videos = numbered(3, n_frames=16, channels=channels)
+    for i, video in enumerate(videos):
+        path = tmp_path / f"s_{i:05}.png"
+        save_videos(str(path), [to_floats(video).astype(np.float32)], scale=scale)
+        if not marked:  # as older versions wrote them
+            PIL.Image.open(path).save(path)
+    source = open_source(tmp_path)
+    assert source.n == 3
+    found = list(source.draw(3))
+    order = [i for i, _ in identify(found)]
+    assert sorted(order) == [0, 1, 2]
+    np.testing.assert_array_equal(
+        np.stack(found), np.broadcast_to(to_floats(videos[order]), (3, 3, 16, SIZE, SIZE))
+    )
+
+
+def test_a_strip_of_several_rows_holds_several_videos(tmp_path):
+    videos = numbered(5, n_frames=16)
+    save_videos(str(tmp_path / "a.png"), list(to_floats(videos[:3]).astype(np.float32)), scale=3)
+    save_videos(str(tmp_path / "b.png"), list(to_floats(videos[3:]).astype(np.float32)), scale=2)
+    source = open_source(tmp_path)
+    assert sorted(identify(source.draw(source.n))) == [(i, 0) for i in range(5)]
+    assert len({item.key for item in source.items(5)}) == 5
+
+
+def test_strips_of_others_are_refused(tmp_path):
+    save_frames(tmp_path, random_bytes(3, SIZE, 16 * SIZE, 3))
+    refused(lambda: open_source(tmp_path), "frame_1.png, 256×16 pixels, looks like several frames")
+
+
+def test_a_strip_that_was_changed_or_lies_among_frames_is_refused(tmp_path):
+    path = tmp_path / "1.png"
+    save_videos(str(path), [to_floats(numbered(1, n_frames=16)[0]).astype(np.float32)])
+    with PIL.Image.open(path) as image:
+        text = PIL.PngImagePlugin.PngInfo()
+        text.add_text(*next(iter(image.text.items())))
+        changed = image.resize((image.width // 2, image.height // 2))
+    save_frames(tmp_path, random_bytes(1, SIZE, SIZE, 3), "{}.png", start=2)
+    refused(lambda: open_source(tmp_path), "1.png is a strip of frames, and 2.png is none")
+    (tmp_path / "2.png").unlink()
+    changed.save(path, pnginfo=text)
+    refused(lambda: open_source(tmp_path), "1.png: it was a strip of frames, but has been changed")
+
+
+@pytest.mark.parametrize("kind", ["EPS", "TIFF", "PPM"])
+def test_images_of_other_kinds_are_not_opened(tmp_path, kind):
+    for i in range(16):
+        PIL.Image.fromarray(random_bytes(SIZE, SIZE, 3)).save(tmp_path / f"{i}.png", kind)
+    refused(lambda: draw_all(tmp_path), "0.png: not an image, or none of PNG, JPEG, BMP, WEBP")
+
+
+# Links, and folders that cannot be read
+
+
+def test_each_real_video_counts_once_and_so_does_each_folder_of_frames(tmp_path):
+    source, other = tmp_path / "source", tmp_path / "other"
+    np.save(in_new(source / "a") / "clip.npy", numbered(2)[0])
+    save_frames(in_new(other) / "frames", as_frames(numbered(2)[1]))
+    (source / "b").symlink_to(source / "a")
+    (source / "a" / "again.npy").symlink_to(source / "a" / "clip.npy")
+    (source / "c").symlink_to(other)
+    (source / "d").symlink_to(other / "frames")
+    for i in range(6):
+        (source / "a" / f"loop{i}").symlink_to(source)
+    found = open_source(source, window="first")
+    assert sorted(identify(found.draw(found.n))) == [(0, 0), (1, 0)]
+
+
+def in_new(folder):
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
+    np.save(tmp_path / "clip.npy", numbered(1)[0])
+    np.save(in_new(tmp_path / "locked") / "clip.npy", numbered(1)[0])
+    listdir = os.listdir
+
+    def refuse(path):  # root may read everything
+        if str(path).endswith("locked"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(PermissionError, match="locked"):
+        open_source(tmp_path)
+
+
+# Arrays made to do harm
+
+
+HEADERS = {
+    "unbalanced": "{'descr': '|u1', 'fortran_order': False, 'shape': ((((((1,",
+    "deep": "(" * 5000,
+    "overflow": "{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999999999999999, 3), }",
+    "negative": "{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 3, 16, 8, 8), }",
+    "too much": "{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000, 3, 16, 8, 8), }",
+    "code": "__import__('os').abort()",
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("form", ["npy", "npz", "folder"])
+@pytest.mark.parametrize("case", HEADERS)
+def test_headers_of_every_sort_are_one_line(tmp_path, case, form):
+    header = HEADERS[case].encode() + b"\n"
+    content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(100)
+    path = tmp_path / ("v.npz" if form == "npz" else "v.npy")
+    path.write_bytes(zipped("arr_0.npy", content) if form == "npz" else content)
+    source = tmp_path if form == "folder" else path
+    tracemalloc.start()
+    try:
+        refused(lambda: draw_all(source), path)
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_archive_that_unpacks_to_far_more_is_refused_before_it_does(tmp_path):
+    with zipfile.ZipFile(tmp_path / "v.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with archive.open("arr_0.npy", "w") as file:
+            np.lib.format.write_array_header_1_0(
+                file, {"descr": "|u1", "fortran_order": False, "shape": (5000, 1, 16, 64, 64)}
+            )
+            for _ in range(20):
+                file.write(bytes(1 << 24))
+    tracemalloc.start()
+    try:
+        refused(lambda: draw_all(tmp_path / "v.npz"), "v.npz has", "it is not loaded")
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
+
+
+# Lists of what would be drawn
+
+
+def test_items_tell_videos_apart_and_the_same_ones_are_the_same(five_of_each_kind):
+    source = open_source(five_of_each_kind)
+    keys = [[item.key for item in source.items(5, seed)] for seed in (0, 0, 1)]
+    assert keys[0] == keys[1]
+    assert len(set(keys[0])) == 5
+    for options in {"n_frames": 8}, {"window": "first"}:
+        other = open_source(five_of_each_kind, **options)
+        assert not set(keys[0]) & {item.key for item in other.items(5)} or source.n is None
+    found = [item.read() for item in source.items(5, seed=1)]
+    np.testing.assert_array_equal(np.stack(found), np.stack(list(source.draw(5, seed=1))))
+
+
+def test_a_changed_file_is_another_item(tmp_path):
+    save_frames(tmp_path / "clip", as_frames(numbered(1)[0]))
+    before = open_source(tmp_path).items(1)[0].key
+    assert open_source(tmp_path).items(1)[0].key == before
+    os.utime(tmp_path / "clip" / "frame_3.png", (1, 2**31))
+    assert open_source(tmp_path).items(1)[0].key != before

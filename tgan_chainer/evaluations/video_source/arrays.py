@@ -1,7 +1,6 @@
 """Videos in arrays, and arrays as videos."""
 
 import functools
-import zipfile
 
 import numpy as np
 from PIL import Image
@@ -16,12 +15,11 @@ from tgan_chainer.evaluations.video_source.source import (
     identity,
     naming,
 )
-from tgan_chainer.reading import reading
+from tgan_chainer.reading import read_npz, reading
 
 RANGES = "signed", "unit"
 
-# A small file may unpack to anything. It is refused from so many bytes on, and so many times its own size.
-BOMB_SIZE, BOMB_RATIO = 1 << 28, 100
+MAX_RATIO = 100  # of the size of videos to that of a compressed file, which may also be made to do harm
 
 
 class ArraySource(VideoSource):
@@ -69,28 +67,19 @@ def load_array(path):
         InputError: There is none, or not one alone, it is damaged, or of another type than uint8 and floats.
         OSError: It cannot be opened.
     """
-    with reading(path, "an array"):
-        if path.lower().endswith(".npy"):
+    if path.lower().endswith(".npy"):
+        with reading(path, "an array"):
             array = np.load(path, mmap_mode="r", allow_pickle=False)
-        else:
-            array = _load_from_npz(path)
-    if not isinstance(array, np.ndarray):  # what NumPy makes of another file in a zip archive
-        raise InputError(f"{path} holds no array; expected one, of videos")
+        if not isinstance(array, np.ndarray):
+            raise InputError(f"{path} is an npz file; name it so")
+    else:
+        arrays = read_npz(path, "an array", MAX_RATIO)
+        if len(arrays) != 1:
+            raise InputError(f"{path} holds {len(arrays)} arrays; expected one, of videos")
+        (array,) = arrays.values()
     if array.dtype != np.uint8 and array.dtype.kind != "f":
         raise InputError(f"{path}: an array of {array.dtype}; expected uint8, or float in [-1, 1]")
     return array
-
-
-def _load_from_npz(path):
-    with zipfile.ZipFile(path) as file:
-        for member in file.infolist():
-            if member.file_size > max(BOMB_SIZE, BOMB_RATIO * member.compress_size):
-                sizes = f"{member.compress_size / 1e6:.1f} MB that unpack to {member.file_size / 1e6:,.0f} MB"
-                raise InputError(f"{path} holds {sizes}; hand over an .npy, which is not unpacked")
-    with np.load(path, allow_pickle=False) as file:
-        if len(file.files) != 1:
-            raise InputError(f"{path} holds {len(file.files)} arrays; expected one, of videos")
-        return file[file.files[0]]
 
 
 def check_black(array):

@@ -629,6 +629,31 @@ def test_chunks_that_are_missing_or_in_each_others_place_are_an_input_error(tmp_
         VideoDataset(path)
 
 
+def test_no_flipped_bit_of_an_older_index_makes_frames_black(tmp_path):
+    path, clips = tmp_path / "v.h5", make_clips([16] * 20, channels=1)
+    with h5py.File(path, "w") as file:  # as older versions wrote it
+        file.attrs["format"], file.attrs["source"] = np.bytes_(FORMAT), np.bytes_("A test.")
+        file["offsets"] = 16 * np.arange(21)
+        options = {"chunks": (16, 6, 5, 1), "maxshape": (None, 6, 5, 1), "compression": "gzip"}
+        file.create_dataset("frames", data=np.concatenate(clips), **options)
+    content = path.read_bytes()
+    frames_at = {clip.tobytes() for clip in clips}
+    place = content.index(b"TREE", content.index(b"TREE") + 4)  # the index of chunks, after that of names
+    noticed = 0
+    for bit in range(8 * (place + 24), 8 * (place + 24) + 3000, 29):
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        try:
+            videos = VideoDataset(path)[:]
+        except InputError:
+            noticed += 1
+        else:
+            levels = {(v.transpose(1, 2, 3, 0) * 128 + 128).astype(np.uint8).tobytes() for v in videos}
+            assert levels <= frames_at, bit
+    assert noticed > 20
+
+
 # Files that others hold
 
 

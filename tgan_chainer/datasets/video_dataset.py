@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from tgan_chainer.datasets.video_file import KIND, open_video_file, read_facts, read_layout
+from tgan_chainer.datasets.video_file import KIND, check_stored, open_video_file, read_facts, read_layout
 from tgan_chainer.errors import InputError
 from tgan_chainer.reading import reading
 
@@ -125,7 +125,10 @@ class VideoDataset(chainer.dataset.DatasetMixin):
         clip = self.clip_of(i)
         start = self._first_frame[clip] + i - self.first_window[clip]
         with reading(self.path, KIND):
-            frames = self._frames()[start : start + self.n_frames]
+            stored, stop = self._frames(), start + self.n_frames
+            if self.facts["fingerprint"] is None:
+                check_stored(stored, start, stop)
+            frames = stored[start:stop]
         video = frames.transpose(3, 0, 1, 2).astype(np.float32, order="C")
         video -= 128
         video /= 128

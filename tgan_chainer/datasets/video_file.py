@@ -18,6 +18,7 @@ Frames, offsets and labels carry HDF5's checksums, and so does HDF5's own index 
 changed bit is an error. Files of older versions have none of this, and are read as well.
 """
 
+import itertools
 import os
 
 import h5py
@@ -200,6 +201,19 @@ def _decoded(value):
     if not isinstance(value, str | bytes):
         return value
     return (os.fsencode(value) if isinstance(value, str) else value).decode(errors="replace")
+
+
+def check_stored(frames, start, stop):
+    """Raise an error of h5py's if frames are not stored at all, which would be read as black ones.
+
+    In files of older versions one flipped bit of the index makes HDF5 miss a chunk that it lists.
+    """
+    if frames.chunks is None:
+        return
+    ranges = [range(0, size, chunk) for size, chunk in zip(frames.shape[1:], frames.chunks[1:])]
+    first = start - start % frames.chunks[0]
+    for place in itertools.product(range(first, stop, frames.chunks[0]), *ranges):
+        frames.id.read_direct_chunk(place)
 
 
 def _check_chunks(frames, require):

@@ -533,7 +533,8 @@ def test_missing_sources_and_folders_as_outputs_are_input_errors(tmp_path, monke
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_teaches_by_examples(name, capsys):
+def test_help_teaches_by_examples(name, capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", [f"datasets/{name}.py"])
     with pytest.raises(SystemExit):
         COMMANDS[name][0].main(["--help"])
     told = capsys.readouterr().out

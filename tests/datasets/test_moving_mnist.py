@@ -314,7 +314,7 @@ def test_official_files_of_another_kind_are_input_errors(tmp_path):
     (tmp_path / "text.npy").write_text("Not found")
     (tmp_path / "empty.npy").write_text("")
     for name in ("shape", "dtype", "object", "cut", "text", "empty"):
-        with pytest.raises(InputError, match=f"{name}.npy: .*expected"):
+        with pytest.raises(InputError, match=f"{name}.npy.*(expected|not a whole)"):
             run("--official", tmp_path / f"{name}.npy", "--out", tmp_path / "videos.h5")
     assert not (tmp_path / "videos.h5").exists()
 

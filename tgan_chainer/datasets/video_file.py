@@ -217,15 +217,16 @@ def check_stored(frames, start, stop):
 
 
 def _check_chunks(frames, require):
-    # A chunk that is not there would be read as black frames, and one at the place of another as the frames
-    # of that. New files have checksums of the index, too; this is for those of older versions.
+    # A chunk that is not there would be read as black frames, one at the place of another as the frames of
+    # that, and one said not to be compressed as noise. New files have checksums of the index, too; this is
+    # for those of older versions.
     if frames.chunks is None:
         return
     places = []
-    frames.id.chunk_iter(lambda chunk: places.append((chunk.byte_offset, chunk.size)))
-    starts, sizes = np.array(sorted(places), np.int64).reshape(-1, 2).T
+    frames.id.chunk_iter(lambda chunk: places.append((chunk.byte_offset, chunk.size, chunk.filter_mask)))
+    starts, sizes, left_out = np.array(sorted(places), np.int64).reshape(-1, 3).T
     expected = int(np.prod([-(-n // chunk) for n, chunk in zip(frames.shape, frames.chunks)]))
-    whole = len(places) == expected and (starts[1:] >= starts[:-1] + sizes[:-1]).all()
+    whole = len(places) == expected and (starts[1:] >= starts[:-1] + sizes[:-1]).all() and not left_out.any()
     require(whole, "its index of /frames is damaged", "each chunk of frames once")
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from tgan_chainer import provenance
 from tgan_chainer.config import Config
 from tgan_chainer.devices import get_device
-from tgan_chainer.errors import InputError
 from tgan_chainer.links import VideoDiscriminator
 from tgan_chainer.links.generator import Generator
 from tgan_chainer.models import build_discriminator, build_generator
@@ -122,20 +121,8 @@ def load_generator(source, gpu=-1):
     return load_run(source, get_device(gpu), with_discriminator=False).generator
 
 
-def load_gan(source, gpu=-1):
-    """Return generator and discriminator of a run, arguments as for :func:`load_generator`.
-
-    Raises:
-        InputError: There is no such file, or it is damaged or holds a generator alone.
-    """
-    run = load_run(source, get_device(gpu))
-    if run.discriminator is None:
-        raise InputError(f"{run.path} holds a generator alone; take a {RESUMABLE}_iter_N.npz")
-    return run.generator, run.discriminator
-
-
 def _rebuild(build, config, path, arrays, prefix, device):
-    with _same_random_numbers():  # initial weights are drawn, for nothing
+    with same_random_numbers():  # initial weights are drawn, for nothing
         network = build(config)
     load_arrays(path, arrays, prefix, network)
     network.to_device(device)
@@ -143,7 +130,8 @@ def _rebuild(build, config, path, arrays, prefix, device):
 
 
 @contextlib.contextmanager
-def _same_random_numbers():
+def same_random_numbers():
+    """Give Python's and NumPy's random numbers back the states that they had before the block."""
     states = random.getstate(), np.random.get_state()
     try:
         yield

@@ -2,6 +2,7 @@
 
 import functools
 import io
+import json
 import os
 import pickle
 import urllib.request
@@ -13,7 +14,13 @@ from helpers import refused
 
 from tgan_chainer.download import sha256_of
 from tgan_chainer.errors import InputError
-from tgan_chainer.evaluations import VideoClassifier, load_classifier, save_classifier, video_classifier
+from tgan_chainer.evaluations import (
+    TGAN2,
+    VideoClassifier,
+    load_classifier,
+    save_classifier,
+    video_classifier,
+)
 from tgan_chainer.links import C3D
 
 import chainer
@@ -86,6 +93,20 @@ def test_the_published_preprocessing_is_that_of_opencv(published, size):
     np.testing.assert_allclose(found, opencv_preprocess(videos, random_mean()), rtol=0, atol=2e-3)
 
 
+@pytest.mark.parametrize("size", [64, 112, 192, 75])
+def test_tgan2s_preprocessing_is_bilinear_to_the_size_that_the_network_sees(published, size):
+    """Against NumPy's interpolation of lines: the first pixel and the last one stay where they are."""
+    weights, mean, _ = published
+    found = load_classifier(weights, mean, protocol=TGAN2).preprocess(random_videos(1, size=size))
+    assert found.shape == (1, 3, 16, 112, 112) and found.dtype == np.float32
+    place, pixels = np.linspace(0, size - 1, 112), np.arange(size)
+    video = random_videos(1, size=size)[0].astype(np.float64) * 128 + 128
+    rows = np.apply_along_axis(lambda line: np.interp(place, pixels, line), 2, video)
+    frames = np.apply_along_axis(lambda line: np.interp(place, pixels, line), 3, rows)
+    expected = frames[::-1] - random_mean()[:, 0, :, 8:120, 8:120]
+    np.testing.assert_allclose(found[0], expected, rtol=0, atol=1e-3)
+
+
 def test_a_corner_takes_other_pixels(published):
     weights, mean, _ = published
     classifier = load_classifier(weights, mean)
@@ -125,10 +146,18 @@ def test_frames_cannot_be_smaller_than_what_the_network_sees():
 # Predictions
 
 
+def test_videos_of_several_sizes_are_batches_of_their_own():
+    videos = [*random_videos(2, size=40), *random_videos(1, size=36), *random_videos(2, size=40)]
+    batches = [p for p, _ in small_classifier().predict(videos, 4)]
+    assert [len(p) for p in batches] == [2, 1, 2]
+    alone = [p for video in videos for p, _ in small_classifier().predict([video])]
+    np.testing.assert_allclose(np.concatenate(batches), np.concatenate(alone), rtol=1e-4)
+
+
 @pytest.mark.parametrize("batch_size", [1, 3, 5, None])
 def test_predictions_are_probabilities_that_do_not_depend_on_the_batch_size(batch_size):
     classifier, videos = small_classifier(), random_videos(5)
-    batches = list(classifier.predict(iter(videos), batch_size, features=True))
+    batches = list(classifier.predict(iter(videos), batch_size, features="fc6"))
     assert [len(p) for p, _ in batches] == {1: [1] * 5, 3: [3, 2], 5: [5], None: [4, 1]}[batch_size]
     p, features = map(np.concatenate, zip(*batches))
     assert p.dtype == np.float64 and p.shape == (5, N_CLASSES) and features.shape == (5, 8)
@@ -163,6 +192,34 @@ def test_predicting_leaves_the_mode_and_the_network_as_they_were():
     assert chainer.config.train is True
     for name, p in classifier.namedparams():
         np.testing.assert_array_equal(p.array, before[name])
+
+
+@pytest.mark.parametrize(
+    ("training", "doubt"),
+    [
+        (None, "not tested"),
+        ({"accuracy": 0.5}, "not tested"),
+        ({"accuracy": None, "validation_clips": 10}, "not tested"),
+        ({"accuracy": "high", "validation_clips": 10}, "not tested"),
+        ({"accuracy": float("nan"), "validation_clips": 10}, "not tested"),
+        ({"accuracy": 1 / N_CLASSES, "validation_clips": 10_000}, 1 / N_CLASSES),
+        ({"accuracy": 0.4, "validation_clips": 10}, 0.4),  # 0.17 ± 0.12 by chance
+        ({"accuracy": 0.4, "validation_clips": 100}, None),
+        ({"accuracy": 0.4, "validation_clips": 100, "guessing": 0.4}, 0.4),  # 40 % are of a class
+        ({"accuracy": 1.0, "validation_clips": 4}, None),
+    ],
+)
+def test_a_classifier_that_may_as_well_guess_is_told(training, doubt):
+    classifier = small_classifier()
+    if training is not None:
+        classifier.description["training"] = training
+    assert classifier.doubt == doubt
+
+
+def test_the_published_classifier_is_beyond_doubt():
+    classifier = small_classifier()
+    classifier.description = {"weights": {"file": "conv3d_deepnetA_ucf.npz"}, "published": True}
+    assert classifier.doubt is None
 
 
 def spoiled(value):
@@ -345,7 +402,7 @@ def test_a_saved_classifier_comes_back_as_it_was(saved):
     classifier, path = saved
     again = load_classifier(path)
     videos = random_videos(3, size=20, n_frames=32)
-    expected, found = (list(c.predict(videos, features=True)) for c in (classifier, again))
+    expected, found = (list(c.predict(videos, features="fc6")) for c in (classifier, again))
     for one, other in zip(expected, found, strict=True):
         np.testing.assert_array_equal(one[0], other[0])
         np.testing.assert_array_equal(one[1], other[1])
@@ -366,15 +423,19 @@ def test_a_saved_classifier_has_its_own_mean(saved, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"c3d/fc7/W": None}, ["is not a classifier", "fc7/W"]),
-        ({"mean": None}, ["is not a classifier", "mean"]),
-        ({"mean": np.zeros((3, 1, 35, 36), np.float32)}, ["is not a classifier"]),
-        ({"c3d/fc7/W": np.zeros((8, 9), np.float32)}, ["is not a classifier"]),
+        ({"c3d/fc7/W": None}, ["c3d/fc7/W"]),
+        ({"c3d/fc8/W": None}, ["not a classifier", "c3d/fc8/W"]),
+        ({"mean": None}, ["not a classifier", "mean"]),
+        ({"mean": np.zeros((3, 1, 35, 36), np.float32)}, ["not a classifier"]),
+        ({"c3d/fc7/W": np.zeros((8, 9), np.float32)}, ["c3d/fc7/W"]),
+        ({"c3d/fc7/W": np.zeros((8, 8), np.float64)}, ["c3d/fc7/W"]),
+        ({"c3d/fc7/b": np.zeros(1, np.float32)}, ["c3d/fc7/b"]),
         ({"c3d/fc7/W": np.full((8, 8), np.nan, np.float32)}, ["c3d/fc7/W holds NaN"]),
         ({"mean": np.full((3, 1, 36, 36), np.inf, np.float32)}, ["mean holds NaN"]),
-        ({"metadata": np.array("{")}, ["is not a classifier"]),
-        ({"metadata": np.array("[1]")}, ["is not a classifier"]),
-        ({"metadata": np.array("{}")}, ["is not a classifier", "format"]),
+        ({"metadata": np.array("{")}, ["not a classifier"]),
+        ({"metadata": np.array("[1]")}, ["not a classifier"]),
+        ({"metadata": np.array("[" * 100_000)}, ["not a classifier"]),
+        ({"metadata": np.array("{}")}, ["not a classifier", "format"]),
         ({"metadata": np.array('{"format": "tgan_chainer snapshot 1"}')}, ["tgan_chainer snapshot 1"]),
     ],
 )
@@ -384,6 +445,45 @@ def test_a_file_that_was_changed_is_refused(saved, tmp_path, changes, words):
     path = tmp_path / "changed.npz"
     np.savez(path, **{k: v for k, v in arrays.items() if v is not None})
     refused(lambda: load_classifier(path), path, *words)
+
+
+BAD = (None, True, -1, 0, 2**40, 0.5, "text", [], [1], {}, {"a": 1}, float("nan"), 10**400)
+
+
+NETWORK = "width", "n_units", "n_frames", "size", "dropout", "use_bn", "n_classes"
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["format", "network", "size", "scale", "label_names", "training", *(f"network/{key}" for key in NETWORK)],
+)
+def test_metadata_of_any_type_are_taken_or_refused_in_one_line(saved, tmp_path, key):
+    with np.load(saved[1]) as file:
+        arrays = dict(file)
+    refusals = 0
+    for value in BAD:
+        metadata = json.loads(str(arrays["metadata"]))
+        place, _, inner = key.partition("/")
+        if inner:
+            metadata[place][inner] = value
+        else:
+            metadata[place] = value
+        np.savez(tmp_path / "c.npz", **{**arrays, "metadata": np.array(json.dumps(metadata))})
+        try:
+            list(load_classifier(tmp_path / "c.npz").predict(random_videos(1, n_frames=32)))
+        except InputError as error:
+            assert "\n" not in str(error) and "c.npz" in str(error)
+            refusals += 1
+    assert refusals >= 3
+
+
+def test_loading_leaves_the_callers_random_numbers_alone(saved, published):
+    for paths in (saved[1],), published[:2]:
+        np.random.seed(5)
+        load_classifier(*paths)
+        found = np.random.rand()
+        np.random.seed(5)
+        assert found == np.random.rand()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -10,31 +10,32 @@ from tgan_chainer.checks import check_positive_int
 from tgan_chainer.devices import get_device
 from tgan_chainer.download import download_once, sha256_of
 from tgan_chainer.errors import InputError
+from tgan_chainer.evaluations.protocols import TGAN
 from tgan_chainer.files import atomic_path
 from tgan_chainer.functions.resize_bicubic import resize_bicubic
 from tgan_chainer.links import C3D
-from tgan_chainer.reading import read_npz
+from tgan_chainer.reading import read_npz, reading, short
+from tgan_chainer.runs import same_random_numbers
 from tgan_chainer.snapshots import load_arrays
 from tgan_chainer.version import __version__
 
 import chainer
+import chainer.functions as F
 from chainer.serializers import DictionarySerializer
 
 URL = "https://github.com/rezoo/tgan2/releases/download/v1.0/"
 WEIGHTS, MEAN = "conv3d_deepnetA_ucf.npz", "mean2.npz"
 MEAN_SHAPE = 3, 1, 16, 128, 171  # BGR, a singleton, frames, height, width
-FEATURES = "fc6"
-
 _FORMAT = "tgan_chainer classifier 1"
+_LARGEST = 4096  # pixels of a resized frame
 
 
 class VideoClassifier(chainer.Chain):
     """C3D together with its preprocessing: videos in [-1, 1] → class probabilities and features.
 
-    The published inception scores came about as follows, and so do those of the published weights here: a
-    video x of 64×64 pixels is scaled to 128 x + 128; each frame is resized to 128×128 by
-    :func:`~tgan_chainer.functions.resize_bicubic.resize_bicubic`; RGB becomes BGR; the mean is subtracted;
-    the middle 112×112 pixels, from 8 to 119, go into C3D, and softmax over fc8 gives the probabilities.
+    A video x is scaled to 128 x + 128; each frame is resized; RGB becomes BGR; the mean is subtracted; the
+    middle pixels go into C3D, and softmax over fc8 gives the probabilities. Sizes and interpolation of the
+    published scores are those of a :class:`~tgan_chainer.evaluations.protocols.Protocol`.
 
     Args:
         c3d (C3D): The network.
@@ -42,6 +43,8 @@ class VideoClassifier(chainer.Chain):
         size (int): H = W that frames are resized to.
         scale (float): What the difference is multiplied by.
         label_names (list of str or None): Names of the classes.
+        interpolation (str): "bicubic", :func:`~tgan_chainer.functions.resize_bicubic.resize_bicubic`, or
+            "bilinear", Chainer's ``resize_images``, where the corners' pixels stay in the corners.
 
     Attributes:
         description (dict): What a result should say about it: ``weights`` and ``mean``, names and SHA-256 of
@@ -49,13 +52,14 @@ class VideoClassifier(chainer.Chain):
             train_classifier.py wrote down about its own.
     """
 
-    def __init__(self, c3d, mean, size=128, scale=1.0, label_names=None):
+    def __init__(self, c3d, mean, size=128, scale=1.0, label_names=None, interpolation="bicubic"):
         super().__init__()
         crop = c3d.video_shape[-1]
         check_positive_int(size=size)
         if size < crop:
             raise InputError(f"size must be at least {crop}, what the network sees, not {size}")
         self.size, self.scale, self.label_names = size, scale, label_names
+        self.interpolation = interpolation
         self.description = {"weights": "untrained"}
         with self.init_scope():
             self.c3d = c3d
@@ -68,6 +72,41 @@ class VideoClassifier(chainer.Chain):
     @property
     def n_frames(self):
         return self.c3d.video_shape[1]
+
+    @property
+    def batch_size(self):
+        """Videos at a time: 4 on a CPU, 32 on a GPU."""
+        return 4 if self.xp is np else 32
+
+    @property
+    def input(self):
+        """What becomes of a frame, a dict: ``size``, ``interpolation``, ``crop`` (pixels) and ``scale``."""
+        return {
+            "size": self.size,
+            "interpolation": self.interpolation,
+            "crop": self.c3d.video_shape[-1],
+            "scale": self.scale,
+        }
+
+    @property
+    def doubt(self):
+        """Why a score by this classifier means little: "not tested", or an accuracy like that of guessing.
+
+        An accuracy (float) stands for the latter: it lies less than two standard deviations of chance above
+        the share of the most frequent class among the tested clips, or 1 / V where that was not written down.
+        None if there is no doubt, as about the published one.
+        """
+        if self.description.get("published"):
+            return None
+        training = {"guessing": 1 / self.n_classes, **self.description.get("training", {})}
+        numbers = [training.get(key) for key in ("accuracy", "guessing", "validation_clips")]
+        if not all(isinstance(number, int | float) and 0 <= number < np.inf for number in numbers):
+            return "not tested"
+        accuracy, guessing, clips = numbers
+        if not (clips and guessing <= 1):
+            return "not tested"
+        chance = 2 * (guessing * (1 - guessing) / clips) ** 0.5
+        return accuracy if accuracy <= guessing + chance else None
 
     def preprocess(self, videos, corner=None):
         """Turn videos into the network's input.
@@ -86,8 +125,11 @@ class VideoClassifier(chainer.Chain):
         crop = self.c3d.video_shape[-1]
         top, left = corner or ((self.size - crop) // 2,) * 2
         window = slice(top, top + crop), slice(left, left + crop)
-        videos = self.device.send(videos)
-        x = resize_bicubic(videos * 128 + 128, self.size, window)
+        x = self.device.send(videos) * 128 + 128
+        if self.interpolation == "bilinear":
+            x = _resize_bilinear(x, self.size)[(..., *window)]
+        else:
+            x = resize_bicubic(x, self.size, window)
         x = self.xp.broadcast_to(x[:, ::-1], (len(x), 3, *x.shape[2:]))
         mean = self.xp.broadcast_to(self.mean, (3, self.n_frames, self.size, self.size))
         return (x - mean[(..., *window)]) * np.float32(self.scale)
@@ -96,13 +138,13 @@ class VideoClassifier(chainer.Chain):
         """Compute layers of C3D; arguments as for :meth:`preprocess` and :meth:`C3D.forward`."""
         return self.c3d(self.preprocess(videos), layers=layers)
 
-    def predict(self, videos, batch_size=None, features=False):
+    def predict(self, videos, batch_size=None, features=None):
         """Classify videos batch by batch, without gradients and in memory that does not grow with them.
 
         Args:
             videos (iterable): Of float32 arrays (C, T, H, W) in [-1, 1].
-            batch_size (int): Videos at a time; by default 4 on a CPU, 32 on a GPU.
-            features (bool): Whether to compute features (the output of fc6) as well.
+            batch_size (int): Videos at a time; by default :attr:`batch_size`.
+            features (str): A layer of C3D whose outputs to return as well.
 
         Yields:
             tuple: Of one batch: probabilities, float64 (n, V), and features, float32 (n, D), or None; both
@@ -111,16 +153,16 @@ class VideoClassifier(chainer.Chain):
         Raises:
             InputError: A video does not fit, or holds NaN.
         """
-        batch_size = batch_size or (4 if self.xp is np else 32)
+        batch_size = batch_size or self.batch_size
         check_positive_int(batch_size=batch_size)
-        layers = ("fc8", FEATURES) if features else ("fc8",)
+        layers = ("fc8", features) if features else ("fc8",)
         for batch in _batches(videos, batch_size):
             if not np.isfinite(batch).all():
                 raise InputError("a video holds NaN or infinite values; it cannot be scored")
             with chainer.using_config("train", False), chainer.no_backprop_mode():
                 outputs = self(batch, layers=layers)
             outputs = {k: chainer.get_device("@numpy").send(v.array) for k, v in outputs.items()}
-            yield softmax(outputs["fc8"]), outputs.get(FEATURES)
+            yield softmax(outputs["fc8"]), outputs.get(features)
 
 
 def softmax(scores):
@@ -141,8 +183,10 @@ def check_videos(shape, n_frames):
         raise InputError(f"a video has {c} channels; expected 1 (grey) or 3 (RGB)")
 
 
-def load_classifier(path=None, mean=None, gpu=-1, cache=None):
+def load_classifier(path=None, mean=None, gpu=-1, cache=None, protocol=TGAN):
     """Load a classifier: the published C3D, or one that train_classifier.py trained.
+
+    The caller's random numbers stay as they are.
 
     Args:
         path (str): A file of :func:`save_classifier`, or the published ``conv3d_deepnetA_ucf.npz`` (C3D
@@ -150,6 +194,8 @@ def load_classifier(path=None, mean=None, gpu=-1, cache=None):
         mean (str): The published ``mean2.npz``, which the published weights need. None downloads it, once.
         gpu (int): As for :func:`tgan_chainer.load_generator`.
         cache (str): Folder for downloads; by default :func:`cache_folder`.
+        protocol (Protocol): What the input of the published weights goes through; files of
+            :func:`save_classifier` say that themselves.
 
     Returns:
         VideoClassifier
@@ -169,9 +215,15 @@ def load_classifier(path=None, mean=None, gpu=-1, cache=None):
     if "metadata" in arrays:
         if mean is not None:
             raise InputError(f"{path} has its own mean; --mean is for the published weights")
-        classifier = _from_metadata(path, arrays)
+        with same_random_numbers():  # initial weights are drawn, for nothing
+            classifier = _from_metadata(path, arrays)
     else:
-        classifier = VideoClassifier(_published_c3d(path, arrays), _published_mean(mean, cache))
+        with same_random_numbers():
+            c3d = _published_c3d(path, arrays)
+        mean_of_protocol = _published_mean(mean, cache, protocol)
+        classifier = VideoClassifier(
+            c3d, mean_of_protocol, protocol.size, interpolation=protocol.interpolation
+        )
         classifier.description["mean"] = _describe_file(mean or os.path.join(cache, MEAN))
         # Another training's weights in the same form cannot be told from the published ones but by the hash.
         classifier.description["published"] = classifier.n_classes == 101
@@ -241,7 +293,7 @@ def _published_c3d(path, arrays):
     return c3d
 
 
-def _published_mean(path, cache):
+def _published_mean(path, cache, protocol):
     if path is None:
         path = _download(MEAN, cache, "--mean FILE")
     mean = read_npz(path, "a mean").get("mean")
@@ -253,32 +305,47 @@ def _published_mean(path, cache):
     mean = mean.astype(np.float32)
     if not np.isfinite(mean).all():
         raise InputError(f"{path}: the mean holds NaN or infinite values")
-    return mean.reshape(MEAN_SHAPE)[:, 0, :, :, 21:149]
+    rows, columns = (slice(first, last + 1) for first, last in (protocol.mean_rows, protocol.mean_columns))
+    return mean.reshape(MEAN_SHAPE)[:, 0, :, rows, columns]
 
 
 def _from_metadata(path, arrays):
-    try:
+    with reading(path, "a classifier of train_classifier.py"):
         metadata = json.loads(str(arrays["metadata"]))
         if metadata["format"] != _FORMAT:
-            raise InputError(
-                f"{path} has the format {metadata['format']!r}; expected {_FORMAT!r}, a classifier"
-            )
-        c3d = C3D(**metadata["network"])
-        np.broadcast_to(arrays["mean"], (3, c3d.video_shape[1], metadata["size"], metadata["size"]))
-        classifier = VideoClassifier(
-            c3d, arrays["mean"], metadata["size"], metadata["scale"], metadata["label_names"]
-        )
-        load_arrays(path, arrays, "", classifier)
-        if "training" in metadata:
-            classifier.description["training"] = dict(metadata["training"])
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} is not a classifier of train_classifier.py ({error})") from error
-    for name, array in arrays.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise InputError(f"{path}: {name} holds NaN or infinite values")
+            raise InputError(f"{path} has the format {short(metadata['format'])}; expected {_FORMAT!r}")
+        network, size, names = metadata["network"], metadata["size"], metadata["label_names"]
+        scale, training = float(metadata["scale"]), dict(metadata.get("training", {}))
+        if not (names is None or all(isinstance(name, str) for name in names)):
+            raise ValueError("its label_names are not all text")
+        _check_sizes(network, size, arrays)
+        mean = arrays["mean"]
+        np.broadcast_to(mean, (3, network["n_frames"], size, size))
+        classifier = VideoClassifier(C3D(**network), mean, size, scale, names)
+    load_arrays(path, arrays, "", classifier)
+    if training:
+        classifier.description["training"] = training
     return classifier
+
+
+def _check_sizes(network, size, arrays):
+    """Raise ValueError unless a network would be as large as the arrays, before memory is taken for it."""
+    if not all(type(network[key]) is int for key in ("n_frames", "size", "width", "n_units", "n_classes")):
+        raise ValueError("its sizes are not all whole numbers")
+    if not (0 <= float(network["dropout"]) < 1 and isinstance(network["use_bn"], bool)):
+        raise ValueError("its dropout or use_bn is out of range")
+    features = network["width"] * 8 * (network["n_frames"] // 16) * (-(-network["size"] // 32)) ** 2
+    declared = [network["width"], (network["n_units"], features), network["n_classes"]]
+    found = [arrays["c3d/conv1a/W"].shape[0], arrays["c3d/fc6/W"].shape, arrays["c3d/fc8/W"].shape[0]]
+    if declared != found or not network["size"] <= size <= _LARGEST:
+        raise ValueError(f"it declares sizes {short([*declared, size])} and has {found}")
+
+
+def _resize_bilinear(x, size):
+    """Resize the frames of (N, C, T, H, W) to size×size."""
+    n, c, t, h, w = x.shape
+    frames = F.resize_images(x.reshape(n, c * t, h, w), (size, size), align_corners=True).array
+    return frames.reshape(n, c, t, size, size)
 
 
 def _describe_file(path):
@@ -286,11 +353,13 @@ def _describe_file(path):
 
 
 def _batches(videos, size):
+    """Yield arrays of at most so many videos, of one shape each."""
     batch = []
     for video in videos:
-        batch.append(np.asarray(video, np.float32))
-        if len(batch) == size:
+        video = np.asarray(video, np.float32)
+        if len(batch) == size or (batch and batch[0].shape != video.shape):
             yield np.stack(batch)
             batch = []
+        batch.append(video)
     if batch:
         yield np.stack(batch)

@@ -1,15 +1,19 @@
 """GAM against scores counted by hand, thresholds found by brute force, and intervals by formulas."""
 
 import itertools
+import json
+import os
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from helpers import EXPERIMENTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations import Scores, best_threshold, gam
+from tgan_chainer.evaluations.gam import is_fair, ratios_of
 
 INF = float("inf")
 
@@ -88,6 +92,9 @@ def test_scores_are_those_counted_by_hand():
     assert result["errors"] == {"test_a": 1 / 4, "test_b": 2 / 4, "sample_a": 2 / 3, "sample_b": 1 / 5}
     assert result["r_test"] == pytest.approx((1 / 4) / (2 / 4), rel=1e-15)
     assert result["r_sample"] == pytest.approx((2 / 3) / (1 / 5), rel=1e-15)
+    # As ratios of accuracies, those of Im et al.'s battle.py.
+    assert result["r_test_accuracies"] == pytest.approx((3 / 4) / (2 / 4), rel=1e-15)
+    assert result["r_sample_accuracies"] == pytest.approx((4 / 5) / (1 / 3), rel=1e-15)
     assert result["winner"] == "A" and not result["fair"]
     assert result["thresholds"] == (0, 0)
     assert result["decided"] is result["r_test_interval"] is result["r_sample_interval"] is None
@@ -145,33 +152,38 @@ def test_ties_and_divisions_by_zero(sample_a, sample_b, r_sample, winner):
 
 
 @pytest.mark.parametrize(
-    ("test_a", "test_b", "r_test", "fair"),
+    ("test_a", "test_b", "ratio", "fair"),
     [
-        (4, 5, 0.8, True),
-        (5, 4, 1.25, True),
-        (3, 4, 0.75, False),
-        (4, 3, 4 / 3, False),
-        (1, 0, INF, False),
-        (0, 1, 0, False),
-        (0, 0, None, True),  # neither is ever wrong: nothing unfair was found
+        (2, 0, 0.8, True),
+        (0, 2, 1.25, True),
+        (3, 0, 0.7, False),
+        (0, 3, 10 / 7, False),
+        (10, 0, 0, False),
+        (0, 10, INF, False),
+        (10, 10, None, False),  # who is right about nothing has no part in a game
+        (0, 0, 1, True),
     ],
 )
-def test_a_comparison_is_fair_if_both_are_about_equally_often_wrong_about_test_data(
-    test_a, test_b, r_test, fair
+def test_a_comparison_is_fair_if_both_are_about_equally_often_right_about_test_data(
+    test_a, test_b, ratio, fair
 ):
     result = gam(*two(test_a, test_b, 1, 1), thresholds=(0, 0), n_bootstrap=0)
     assert result["fair"] is fair
-    if r_test is None:
-        assert np.isnan(result["r_test"])
+    if ratio is None:
+        assert np.isnan(result["r_test_accuracies"])
     else:
-        assert result["r_test"] == pytest.approx(r_test, rel=1e-15)
+        assert result["r_test_accuracies"] == pytest.approx(ratio, rel=1e-15)
 
 
-def test_ratios_of_very_few_errors_are_no_reason_to_call_a_comparison_unfair():
-    tests = [np.repeat([-1, 1], [n, 100 - n]) for n in (2, 1, 3)]
-    a, b, c = (Scores(test, [-1], [1]) for test in tests)
-    assert gam(a, b, (0, 0), n_bootstrap=0)["fair"]
-    assert not gam(c, b, (0, 0), n_bootstrap=0)["fair"]
+def test_the_games_in_the_gallery_are_fair_by_accuracies():
+    """Their errors were measured before ratios of accuracies were taken."""
+    with open(os.path.join(EXPERIMENTS, "gallery", "table3_cpu.json"), encoding="utf-8") as file:
+        games = [row["game"] for row in json.load(file)["cpu"]["rows"].values()]
+    ratios = [ratios_of(game["errors"]) for game in games]
+    assert [round(one["r_test_accuracies"], 2) for one in ratios] == [1.04, 0.98, 1.07]
+    assert all(is_fair(game["errors"]) for game in games)
+    for one, game in zip(ratios, games):
+        assert one["r_test"] == pytest.approx(game["r_test"]) and one["r_sample"] == game["r_sample"]
 
 
 # The intervals

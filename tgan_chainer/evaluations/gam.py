@@ -7,10 +7,10 @@ import numpy as np
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.errors import InputError
 
-# "Near one" is nowhere quantified. Within these bounds of r_test we call a comparison fair, and where neither
-# discriminator is wrong about more than this share of the test data: then r_test is a ratio of small counts.
+# "Near one" is nowhere quantified. Within these bounds of r_test, as a ratio of accuracies, we call a
+# comparison fair. A ratio of errors would be one of small counts where both are right about nearly all data.
 FAIR = 0.8, 1.25
-FAIR_ERROR = 0.02
+RATIOS = "r_test", "r_sample", "r_test_accuracies", "r_sample_accuracies"
 
 
 class Scores(typing.NamedTuple):
@@ -37,8 +37,15 @@ def gam(a, b, thresholds=(None, None), n_bootstrap=1000, seed=0):
         r_test = ε(D_A(x_test)) / ε(D_B(x_test)),   r_sample = ε(D_B(G_A(z))) / ε(D_A(G_B(z))).
 
     r_sample, the GAM score, is above one if A's samples fool B's discriminator more often than B's fool A's
-    (as the paper prints it; Im et al. have its inverse). The comparison is fair if r_test is near one. 0/0
-    is NaN, anything else over 0 is infinite.
+    (as the paper prints it; Im et al. have its inverse). Im et al.'s code
+    (https://github.com/jiwoongim/GRAN, battle.py) takes ratios of accuracies where their paper has ratios of
+    errors, which are ratios of small counts if discriminators are good:
+
+        r_test = (1 - ε(D_A(x_test))) / (1 - ε(D_B(x_test))),
+        r_sample = (1 - ε(D_A(G_B(z)))) / (1 - ε(D_B(G_A(z)))).
+
+    Both r_sample are above one for the same winner. The comparison is fair if r_test, of accuracies, is near
+    one. 0/0 is NaN, anything else over 0 is infinite.
 
     The intervals hold the middle 95 % of bootstrap replicates: all sets of scores are drawn anew with
     replacement, and thresholds chosen anew. Replicates with 0/0 are left out of the intervals, not of what
@@ -46,18 +53,19 @@ def gam(a, b, thresholds=(None, None), n_bootstrap=1000, seed=0):
 
     Args:
         a, b (Scores): Of D_A and D_B.
-        thresholds (tuple): Of D_A and D_B, floats; 0 is that of a normal GAN. None, for a WGAN, which has
-            none, chooses the one that separates samples of the own generator best from real videos
+        thresholds (tuple): Thresholds of D_A and D_B, floats; 0 is that of a normal GAN. None, for a WGAN,
+            which has none, chooses the one that separates samples of the own generator best from real videos
             (Section 6.5), see :func:`best_threshold`.
         n_bootstrap (int): Replicates; 0 for no intervals.
-        seed (int): Of the bootstrap.
+        seed (int): Seed of the bootstrap.
 
     Returns:
-        dict: ``r_test``, ``r_sample`` (float), ``r_test_interval``, ``r_sample_interval`` (tuples of two
-        floats, or None), ``winner`` ("A", "B", or "tie" where r_sample is one or 0/0), ``decided`` (whether
-        95 % of replicates agree on it; None without a bootstrap), ``fair`` (whether r_test lies in
-        ``FAIR``, or both errors on test data are at most ``FAIR_ERROR``), ``thresholds`` (of D_A and D_B) and
-        ``errors`` (the four shares, by ``test_a``, ``test_b``, ``sample_a`` = ε(D_B(G_A(z))), ``sample_b``).
+        dict: ``r_test``, ``r_sample`` and, as ratios of accuracies, ``r_test_accuracies`` and
+        ``r_sample_accuracies`` (float); of each an ``..._interval`` (tuple of two floats, or None);
+        ``winner`` ("A", "B", or "tie" where r_sample is one or 0/0), ``decided`` (whether 95 % of replicates
+        agree on it; None without a bootstrap), ``fair`` (whether ``r_test_accuracies`` lies in ``FAIR``),
+        ``thresholds`` (of D_A and D_B) and ``errors`` (the four shares, by ``test_a``, ``test_b``,
+        ``sample_a`` = ε(D_B(G_A(z))), ``sample_b``).
 
     Raises:
         InputError: Scores are missing, not finite or of sizes that do not fit.
@@ -73,31 +81,49 @@ def gam(a, b, thresholds=(None, None), n_bootstrap=1000, seed=0):
     if n_bootstrap:
         check_positive_int(n_bootstrap=n_bootstrap)
     chosen = _thresholds(a, b, thresholds)
-    errors = _errors(a, b, chosen)
-    r_test, r_sample = _ratios(errors)
+    errors = dict(zip(("test_a", "test_b", "sample_a", "sample_b"), _errors(a, b, chosen)))
+    ratios = ratios_of(errors)
 
-    intervals, decided = (None, None), None
+    intervals, decided = dict.fromkeys(RATIOS), None
     if n_bootstrap:
         rng = np.random.RandomState(seed)
         replicates = []
         for _ in range(n_bootstrap):
             drawn = _draw(a, b, rng)
-            replicates.append(_errors(*drawn, _thresholds(*drawn, thresholds)))
-        intervals = tuple(map(_interval, np.transpose([_ratios(errors) for errors in replicates])))
-        low, high = _interval(np.array([sample_a - sample_b for *_, sample_a, sample_b in replicates]))
+            replicates.append(dict(zip(errors, _errors(*drawn, _thresholds(*drawn, thresholds)))))
+        drawn_ratios = [ratios_of(replicate) for replicate in replicates]
+        intervals = {key: _interval(np.array([ratios[key] for ratios in drawn_ratios])) for key in RATIOS}
+        low, high = _interval(np.array([one["sample_a"] - one["sample_b"] for one in replicates]))
         decided = not low <= 0 <= high
-    winner = "A" if r_sample > 1 else "B" if r_sample < 1 else "tie"
     return {
-        "r_test": r_test,
-        "r_sample": r_sample,
-        "r_test_interval": intervals[0],
-        "r_sample_interval": intervals[1],
-        "winner": winner,
+        **ratios,
+        **{f"{key}_interval": interval for key, interval in intervals.items()},
+        "winner": "A" if ratios["r_sample"] > 1 else "B" if ratios["r_sample"] < 1 else "tie",
         "decided": decided,
-        "fair": FAIR[0] <= r_test <= FAIR[1] or max(errors[:2]) <= FAIR_ERROR,
+        "fair": is_fair(errors),
         "thresholds": chosen,
-        "errors": dict(zip(("test_a", "test_b", "sample_a", "sample_b"), errors)),
+        "errors": errors,
     }
+
+
+def ratios_of(errors):
+    """Return the four ratios of ``RATIOS``, a dict of floats, from the four shares of errors, a dict."""
+    test_a, test_b, sample_a, sample_b = (
+        np.float64(errors[key]) for key in ("test_a", "test_b", "sample_a", "sample_b")
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = (
+            test_a / test_b,
+            sample_a / sample_b,
+            (1 - test_a) / (1 - test_b),
+            (1 - sample_b) / (1 - sample_a),
+        )
+    return dict(zip(RATIOS, map(float, ratios)))
+
+
+def is_fair(errors):
+    """Return whether r_test, as a ratio of accuracies, lies in ``FAIR``."""
+    return FAIR[0] <= ratios_of(errors)["r_test_accuracies"] <= FAIR[1]
 
 
 def best_threshold(real, fake):
@@ -154,12 +180,6 @@ def _errors(a, b, thresholds):
     threshold_a, threshold_b = thresholds
     shares = a.test <= threshold_a, b.test <= threshold_b, b.other > threshold_b, a.other > threshold_a
     return tuple(float(share.mean()) for share in shares)
-
-
-def _ratios(errors):
-    test_a, test_b, sample_a, sample_b = map(np.float64, errors)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(test_a / test_b), float(sample_a / sample_b)
 
 
 def _draw(a, b, rng):

@@ -1,6 +1,7 @@
 """What all tests share: Chainer made importable, fixed random seeds, and tests for NumPy and CuPy."""
 
 import concurrent.futures
+import os
 import random
 import threading
 import time
@@ -26,6 +27,12 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("gpu"):
             item.add_marker(pytest.mark.skip(reason=f"needs a GPU: {missing}"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache(tmp_path_factory):
+    """Keep what tests would leave in the user's cache, in commands that they call, too."""
+    os.environ["TGAN_CHAINER_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(autouse=True)

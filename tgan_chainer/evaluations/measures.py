@@ -1,122 +1,162 @@
 """The scores as experiments take them: from networks and sources of videos to numbers."""
 
 import copy
+import os
 import time
+import typing
 
 import numpy as np
 import tqdm
 
 from tgan_chainer.checks import check_positive_int
+from tgan_chainer.config import Config
 from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations.frechet_distance import Moments, frechet_distance
 from tgan_chainer.evaluations.gam import Scores, gam
 from tgan_chainer.evaluations.inception_score import inception_score
+from tgan_chainer.evaluations.predictions import predictions_of
+from tgan_chainer.evaluations.protocols import TGAN
 from tgan_chainer.evaluations.video_source import DatasetSource
 from tgan_chainer.parallel import chunks
+from tgan_chainer.runs import load_run
+from tgan_chainer.snapshots import RESUMABLE
 
 import chainer
-
-# Of the paper (Section 6.5).
-N_SAMPLES, N_REPEATS = 10_000, 4
 
 BATCH = 32
 
 
-def measure_inception(source, classifier, n_samples=None, n_repeats=None, splits=1, seed=0, batch_size=None):
+def measure_inception(
+    source,
+    classifier,
+    n_samples=None,
+    n_repeats=None,
+    splits=1,
+    seed=0,
+    batch_size=None,
+    protocol=TGAN,
+    store=None,
+    strict=True,
+):
     """Measure the inception score of a source of videos (Section 6.5, Table 4), with a progress bar.
 
     Args:
-        source (VideoSource): Of the videos.
-        classifier (VideoClassifier): Of their classes.
-        n_samples (int): Videos of one repeat; by default 10,000, or all of a source that has fewer.
-        n_repeats (int): How often; by default four times, or as often as the source has videos for.
+        source (VideoSource): Source of the videos.
+        classifier (VideoClassifier): What tells their classes.
+        n_samples (int): Videos of one repeat; by default the protocol's, or all of a source that has fewer.
+        n_repeats (int): How often; by default the protocol's, or as often as the source has videos for.
         splits (int): Parts that each repeat is cut into and that are scored separately.
-        seed (int): Of the choice of videos.
+        seed (int): Seed of the choice of videos.
         batch_size (int): Videos at a time.
+        protocol (Protocol): Whose numbers of samples and repeats are the defaults.
+        store (PredictionStore): Where probabilities are kept for later runs; None keeps none.
+        strict (bool): Whether a video that cannot be read is an error; otherwise it is left out and told.
 
     Returns:
         dict: ``inception_score`` (mean over repeats and splits), ``standard_deviation`` (float, divided by
-        their number; None of a single score), ``scores`` (list), ``samples``, ``repeats``, ``splits``,
-        ``seed``, ``seconds`` and ``samples_per_second``.
+        their number; None of a single score), ``scores`` (list), ``protocol`` (its name), ``samples``,
+        ``repeats``, ``splits``, ``seed``, ``unreadable`` (list of str, why videos were left out), ``kept``
+        (number of videos whose probabilities an earlier run had kept), ``seconds`` and
+        ``samples_per_second`` (None if all had been kept).
 
     Raises:
         InputError: The source has not so many videos, or one of them cannot be scored.
     """
-    if n_samples is None:
-        n_samples = min(N_SAMPLES, source.n or N_SAMPLES)
-    check_positive_int(n_samples=n_samples, splits=splits)
-    if n_repeats is None:
-        n_repeats = min(N_REPEATS, max((source.n or N_SAMPLES * N_REPEATS) // n_samples, 1))
-    check_positive_int(n_repeats=n_repeats)
+    n_samples, n_repeats = _choose_numbers(source, n_samples, n_repeats, protocol.samples, protocol.repeats)
+    check_positive_int(splits=splits)
     if n_samples < splits:
         raise InputError(f"{n_samples} samples cannot be cut into {splits} splits; take more samples")
-    _check_enough(source, n_samples * n_repeats)
-    start, scores = time.monotonic(), []
-    with _progress(n_samples * n_repeats) as bar:
+    scores, options = [], {"batch_size": batch_size, "store": store}
+    with _Progress(n_samples * n_repeats, strict) as progress:
         for repeat in range(n_repeats):
-            probabilities = []
-            for p, _ in classifier.predict(source.draw(n_samples, seed, repeat), batch_size):
-                probabilities.append(p)
-                bar.update(len(p))
-            scores += inception_score(np.concatenate(probabilities), splits).tolist()
-    seconds = time.monotonic() - start
+            rows = progress.predict(source, classifier, n_samples, seed, repeat, **options)
+            scores += inception_score(np.stack([p for p, _ in rows]), splits).tolist()
     return {
         "inception_score": float(np.mean(scores)),
         "standard_deviation": float(np.std(scores)) if len(scores) > 1 else None,
         "scores": scores,
+        "protocol": protocol.name,
         "samples": n_samples,
         "repeats": n_repeats,
         "splits": splits,
         "seed": seed,
-        "seconds": seconds,
-        "samples_per_second": n_samples * n_repeats / seconds,
+        **progress.report(),
     }
 
 
-def measure_frechet(source, reference, classifier, n_samples=None, seed=0, batch_size=None):
+def measure_frechet(
+    source,
+    reference,
+    classifier,
+    n_samples=None,
+    seed=0,
+    batch_size=None,
+    protocol=TGAN,
+    n_repeats=None,
+    n_reference=None,
+    store=None,
+    strict=True,
+):
     """Measure the Fréchet distance of the features of two sources of videos, with a progress bar.
 
     Where the reference has enough, its videos are others than those a source of the same path gives: a data
     set of twice as many clips against itself shows the distance that the number of samples alone makes.
 
     Args:
-        source, reference (VideoSource): Of the videos; of equally many from each.
-        classifier (VideoClassifier): Its features are the output of fc6, after ReLU.
-        n_samples (int): Videos from each; by default 10,000, or as many as there are in both.
-        seed, batch_size: As for :func:`measure_inception`.
+        source, reference (VideoSource): The sources of the videos.
+        classifier (VideoClassifier): Its features are the outputs of the protocol's layer, after ReLU.
+        n_samples, n_repeats (int): Videos of the source, and how often so many; by default the protocol's, or
+            as many as there are.
+        n_reference (int): Videos of the reference; by default so many windows of each clip of a data set as
+            the protocol has, or else as many as there are samples.
+        seed, batch_size, protocol, store, strict: As for :func:`measure_inception`.
 
     Returns:
-        dict: ``frechet_distance`` (float), ``samples``, ``dimensions``, ``seed``, ``seconds`` and
-        ``samples_per_second``.
+        dict: ``frechet_distance`` (float, mean over repeats), ``standard_deviation`` (None of a single one),
+        ``distances`` (list), ``reference_samples``, ``features`` (the layer), ``dimensions``, and as of
+        :func:`measure_inception` ``protocol``, ``samples``, ``repeats``, ``seed``, ``unreadable``, ``kept``,
+        ``seconds`` and ``samples_per_second``.
 
     Raises:
         InputError: A source has not so many videos, or one of them cannot be scored.
     """
-    if n_samples is None:
-        n_samples = min(N_SAMPLES, source.n or N_SAMPLES, reference.n or N_SAMPLES)
-    check_positive_int(n_samples=n_samples)
-    if n_samples < 2:
-        raise InputError(f"a covariance needs two samples at least, not {n_samples}")
-    for one in source, reference:
-        _check_enough(one, n_samples)
-    start, moments = time.monotonic(), (Moments(), Moments())
-    with _progress(2 * n_samples) as bar:
-        enough = reference.n is None or reference.n >= 2 * n_samples
-        for one, sums, repeat in (source, moments[0], 0), (reference, moments[1], int(enough)):
-            videos = one.draw(n_samples, seed, repeat)
-            for _, features in classifier.predict(videos, batch_size, features=True):
-                sums.add(features)
-                bar.update(len(features))
-    scored = time.monotonic() - start
-    distance = frechet_distance(*moments)  # half a minute for 4,096 dimensions
-    seconds = time.monotonic() - start
+    clips = reference.dataset.n_clips if isinstance(reference, DatasetSource) else None
+    windows = protocol.frechet_windows
+    if n_reference is None and windows and (clips or reference.n):
+        n_reference = windows * clips if clips else reference.n
+    most = None if n_reference else reference.n  # of equally many from both
+    n_samples, n_repeats = _choose_numbers(
+        source, n_samples, n_repeats, protocol.frechet_samples, protocol.frechet_repeats, most
+    )
+    n_reference = n_reference or n_samples
+    check_positive_int(n_reference=n_reference)
+    if min(n_samples, n_reference) < 2:
+        raise InputError(f"a covariance needs two samples at least, not {min(n_samples, n_reference)}")
+    _check_enough(reference, n_reference)
+
+    # Where it can, the reference begins behind what a source of the same path gives.
+    behind = -(-n_samples * n_repeats // n_reference)
+    if reference.n is not None and n_reference * (behind + 1) > reference.n:
+        behind = 0
+    options = {"batch_size": batch_size, "features": protocol.features, "store": store}
+    distances = []
+    with _Progress(n_samples * n_repeats + n_reference, strict) as progress:
+        of_reference = _moments(progress.predict(reference, classifier, n_reference, seed, behind, **options))
+        for repeat in range(n_repeats):
+            of_source = _moments(progress.predict(source, classifier, n_samples, seed, repeat, **options))
+            distances.append(frechet_distance(of_source, of_reference))  # half a minute for 4,096 dimensions
     return {
-        "frechet_distance": distance,
+        "frechet_distance": float(np.mean(distances)),
+        "standard_deviation": float(np.std(distances)) if len(distances) > 1 else None,
+        "distances": distances,
+        "protocol": protocol.name,
         "samples": n_samples,
-        "dimensions": len(moments[0].mean),
+        "repeats": n_repeats,
+        "reference_samples": n_reference,
+        "features": protocol.features,
+        "dimensions": len(of_reference.mean),
         "seed": seed,
-        "seconds": seconds,
-        "samples_per_second": 2 * n_samples / scored,
+        **progress.report(),
     }
 
 
@@ -125,10 +165,11 @@ def measure_gam(
     b,
     test_data,
     real_data=None,
-    n_samples=N_SAMPLES,
+    n_samples=TGAN.samples,
     seed=0,
     n_bootstrap=1000,
     progress=True,
+    device=None,
 ):
     """Let two GANs play against each other (Section 6.5, Table 3).
 
@@ -142,14 +183,16 @@ def measure_gam(
     handed out as well: fixed thresholds, those of normal GANs, were learned under them.
 
     Args:
-        a, b (tuple): Generator and discriminator each, as of :func:`tgan_chainer.snapshots.load_gan`.
+        a, b (str, Run or Player): Results folders, whose newest snapshots are taken, snapshots, or what has
+            been loaded from them.
         test_data (str): A video file, of what neither was trained on if there is such.
         real_data (str): The video file for the thresholds. None, or the same file, takes half of its clips
             for them, and the other half for the test.
         n_samples (int): Videos from each generator, from the test data, and for the thresholds.
-        seed (int): Of A's latent variables (B's is the next one), choice of videos and bootstrap.
+        seed (int): Seed of A's latent variables (B's is the next one), choice of videos and bootstrap.
         n_bootstrap (int): As for :func:`~tgan_chainer.evaluations.gam.gam`.
         progress (bool): Whether to show a progress bar.
+        device (~chainer.backend.Device): Where to load players from paths; None for the CPU.
 
     Returns:
         dict: As of :func:`~tgan_chainer.evaluations.gam.gam`, and ``batch_statistics`` (a dict of the same
@@ -159,20 +202,22 @@ def measure_gam(
         InputError: The networks do not fit each other or the data, or are conditional.
     """
     check_positive_int(n_samples=n_samples)
-    check_players(a[0], b[0])
-    test, real = _real_videos(test_data, real_data or test_data, a[0].video_shape, seed)
+    a, b = (load_player(player, device) for player in (a, b))
+    check_players(a.generator, b.generator)
+    test, real = _real_videos(test_data, real_data or test_data, a.generator.video_shape, seed)
     seed_b = (seed + 1) % 2**32
     start = time.monotonic()
-    thresholds = tuple(None if generator.config.loss == "wgan" else 0.0 for generator, _ in (a, b))
-    critics = [a[1], b[1], _as_in_training(a[1]), _as_in_training(b[1])]
+    thresholds = tuple(None if player.config.loss == "wgan" else 0.0 for player in (a, b))
+    discriminators = a.discriminator, b.discriminator
+    critics = [*discriminators, *map(_as_in_training, discriminators)]
     with _progress(4 * n_samples, not progress) as bar:
         of_test, of_real, of_a, of_b = (
             _score(critics, videos, n_samples, bar)
             for videos in (
                 test.draw(n_samples, seed),
                 real.draw(n_samples, seed),
-                a[0].sample(n_samples, seed),
-                b[0].sample(n_samples, seed_b),
+                a.generator.sample(n_samples, seed),
+                b.generator.sample(n_samples, seed_b),
             )
         )
     running, batch = (
@@ -187,6 +232,35 @@ def measure_gam(
     )
     measured = {"samples": n_samples, "seed": seed, "seed_b": seed_b, "seconds": time.monotonic() - start}
     return {**running, "batch_statistics": batch, **measured}
+
+
+class Player(typing.NamedTuple):
+    """A GAN that can play while it is trained; of what is trained, a Run has the same attributes.
+
+    Attributes:
+        config (Config): Its configuration.
+        generator (Generator), discriminator (VideoDiscriminator): Its networks, on the same device.
+    """
+
+    config: Config
+    generator: chainer.Chain
+    discriminator: chainer.Chain
+
+
+def load_player(source, device=None):
+    """Return the :class:`~tgan_chainer.runs.Run` in a results folder or snapshot, which can play.
+
+    What has been loaded is returned as it is.
+
+    Raises:
+        InputError: There is no such file, it is damaged, or it holds a generator alone.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return source
+    run = load_run(os.fspath(source), device)
+    if run.discriminator is None:
+        raise InputError(f"{run.path} holds a generator alone; take a {RESUMABLE}_iter_N.npz")
+    return run
 
 
 def check_players(a, b):
@@ -244,12 +318,77 @@ def _score(critics, videos, n, bar):
     return [np.concatenate(one) for one in scores]
 
 
+def _choose_numbers(source, n_samples, n_repeats, samples, repeats, most=None):
+    """Return the given numbers of samples and repeats, or those of a protocol as far as there are videos."""
+    if n_samples is None:
+        n_samples = min(samples, *(n for n in (source.n, most) if n is not None), samples)
+    check_positive_int(n_samples=n_samples)
+    if n_repeats is None:
+        n_repeats = repeats if source.n is None else min(repeats, max(source.n // n_samples, 1))
+    check_positive_int(n_repeats=n_repeats)
+    _check_enough(source, n_samples * n_repeats)
+    return n_samples, n_repeats
+
+
 def _check_enough(source, n):
     if source.n is not None and source.n < n:
         raise InputError(
             f"{source.description['path']} holds {source.n} videos, but {n} are needed; "
             "take fewer samples or repeats"
         )
+
+
+def _moments(rows):
+    """Return the moments of features, added up in blocks."""
+    moments, block = Moments(), []
+    for _, features in rows:
+        block.append(features)
+        if len(block) == BATCH:
+            moments.add(np.stack(block))
+            block.clear()
+    if block:
+        moments.add(np.stack(block))
+    return moments
+
+
+class _Progress:
+    """A progress bar over predictions, which counts what was computed, what was kept, what is unreadable."""
+
+    def __init__(self, total, strict):
+        self.bar = _progress(total)
+        self.unreadable = None if strict else []
+        self.computed, self.kept, self.seconds = 0, 0, 0.0
+        self.start = time.monotonic()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.bar.close()
+
+    def predict(self, source, classifier, n, seed, repeat, **options):
+        """Yield the probabilities and features of each video that can be read."""
+        n_readable, start = 0, time.monotonic()
+        rows = predictions_of(source, classifier, n, seed, repeat, unreadable=self.unreadable, **options)
+        for row in rows:
+            self.bar.update()
+            if row is not None:
+                p, features, was_kept = row
+                self.kept += was_kept
+                self.computed += not was_kept
+                n_readable += 1
+                yield p, features
+        self.seconds += time.monotonic() - start
+        if not n_readable:
+            raise InputError(f"no video can be read; the first: {self.unreadable[0]}")
+
+    def report(self):
+        return {
+            "unreadable": self.unreadable or [],
+            "kept": self.kept,
+            "seconds": time.monotonic() - self.start,
+            "samples_per_second": self.computed / self.seconds if self.computed else None,
+        }
 
 
 def _progress(total, disable=None):

@@ -2,8 +2,7 @@ import numpy as np
 
 from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations import inception_score, measure_gam
-from tgan_chainer.evaluations.measures import check_players
-from tgan_chainer.runs import load_gan
+from tgan_chainer.evaluations.measures import Player, check_players, load_player
 from tgan_chainer.snapshots import RESUMABLE, find_snapshots
 
 import chainer
@@ -65,11 +64,10 @@ class GAM(extension.Extension):
     priority = extension.PRIORITY_WRITER
 
     def __init__(self, generator, discriminator, config, opponent="self", n_samples=1000, seed=0):
-        generator.config = config
-        self._player, self._config = (generator, discriminator), config
+        self._player = Player(config, generator, discriminator)
         self._n_samples, self._seed = n_samples, seed
         self._opponent = None if opponent == "self" else self._load(opponent)
-        check_players(generator, self._opponent[0] if self._opponent else generator)
+        check_players(generator, self._opponent.generator if self._opponent else generator)
 
     def __call__(self, trainer):
         opponent = self._opponent
@@ -81,7 +79,7 @@ class GAM(extension.Extension):
         result = measure_gam(
             self._player,
             opponent,
-            self._config.data,
+            self._player.config.data,
             n_samples=self._n_samples,
             seed=self._seed,
             n_bootstrap=0,
@@ -98,5 +96,4 @@ class GAM(extension.Extension):
         )
 
     def _load(self, source):
-        device = self._player[0].device
-        return load_gan(source, -1 if device.xp is np else device.device.id)
+        return load_player(source, self._player.generator.device)

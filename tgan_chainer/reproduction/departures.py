@@ -1,0 +1,167 @@
+"""In what a run, data or a measurement depart from those behind a published number.
+
+A score with departures is none of the paper's. Each departure is a fact with a name, found by comparing
+values, never by reading a sentence: what a run or a file calls itself does not matter.
+"""
+
+import dataclasses
+import typing
+
+from tgan_chainer.reproduction.rows import configuration
+
+REDUCED = "REDUCED: not a reproduction of the paper's numbers."  # what departs says so wherever it is shown
+
+
+@dataclasses.dataclass(frozen=True)
+class Departure:
+    """One difference.
+
+    Attributes:
+        what (str): What differs: the name of a setting, a fact of the data, or a number of the protocol.
+        here, there: Its value here, None if that is not known, and the published one; values of JSON's own
+            types.
+    """
+
+    what: str
+    here: typing.Any
+    there: typing.Any
+
+    def __post_init__(self):
+        for name in "here", "there":
+            if isinstance(getattr(self, name), list):  # so that a departure can be a member of a set
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+
+    @property
+    def text(self):
+        here = "unknown" if self.here is None else _text(self.here)
+        return f"{self.what} {here} instead of {_text(self.there)}"
+
+
+def as_json(departures):
+    """Return departures as a list of dicts, for a JSON file."""
+    return [dataclasses.asdict(departure) for departure in departures]
+
+
+def from_json(entries):
+    """Return the departures in a JSON file, a list of dicts as of :func:`as_json`."""
+    return [Departure(str(entry["what"]), entry["here"], entry["there"]) for entry in entries]
+
+
+def of_run(run, row):
+    """Compare a run's settings and iterations with those of a row of the paper.
+
+    Args:
+        run: What has ``config`` (Config) and ``iteration`` (int).
+        row (str): The name of the row's configuration.
+
+    Returns:
+        list of Departure
+    """
+    paper = configuration(row)
+    found = []
+    if run.iteration < paper.iterations:
+        found.append(Departure("iterations", run.iteration, paper.iterations))
+    return found + [Departure(*change) for change in run.config.compare(paper)]
+
+
+def of_data(facts, published):
+    """Compare data with the published ones.
+
+    Args:
+        facts (dict or None): The data's ``VideoDataset.facts``, or those that a run was trained on. Files of
+            older versions do not say what they hold, which is a departure.
+        published (dict): Such facts of the published data, as in :mod:`~tgan_chainer.reproduction.rows`.
+
+    Returns:
+        list of Departure: Of other data just that they are others.
+    """
+    facts = facts or {}
+    if facts.get("dataset") != published["dataset"]:
+        return [Departure("data", facts.get("dataset"), published["dataset"])]
+    return [
+        Departure(f"data's {key}", facts.get(key), there)
+        for key, there in published.items()
+        if facts.get(key) != there
+    ]
+
+
+def of_measuring(measured, classifier, source, protocol, window="random"):
+    """Compare how an inception score or a Fréchet distance was measured with its protocol.
+
+    Args:
+        measured (dict): What :func:`~tgan_chainer.evaluations.measure_inception` or
+            :func:`~tgan_chainer.evaluations.measure_frechet` returned.
+        classifier (VideoClassifier): The classifier.
+        source (dict): The description of the :class:`VideoSource`.
+        protocol (Protocol): The protocol.
+        window (str): Which frames of longer videos were taken: "random", "first" or "middle".
+
+    Returns:
+        list of Departure
+    """
+    numbers = {"samples": protocol.samples, "repeats": protocol.repeats, "splits": 1}
+    if "frechet_distance" in measured:
+        numbers = {
+            "samples": protocol.frechet_samples,
+            "repeats": protocol.frechet_repeats,
+            "reference_samples": (protocol.frechet_windows or 1) * protocol.clips,
+        }
+    found = [Departure(key, measured[key], there) for key, there in numbers.items() if measured[key] != there]
+    if measured["unreadable"]:
+        found.append(Departure("unreadable videos", len(measured["unreadable"]), 0))
+    found += of_classifier(classifier)
+    if window != "random":
+        found.append(Departure("frames of longer videos", window, "random"))
+    if protocol.video_size is not None and source["size"] != protocol.video_size:
+        found.append(Departure("size", source["size"] or "as it is", protocol.video_size))
+    if source.get("fps") is not None:
+        found.append(Departure("frame rate", source["fps"], "the videos' own"))
+    return found
+
+
+def of_classifier(classifier):
+    """Compare a :class:`VideoClassifier` with the published one, and its accuracy with what chance gives."""
+    if classifier.description.get("published"):
+        return []
+    weights = classifier.description["weights"]
+    file = weights["file"] if isinstance(weights, dict) else weights
+    found = [Departure("classifier", file, "the published one")]
+    if classifier.doubt is not None:
+        found.append(Departure("classifier's accuracy", classifier.doubt, "better than guessing"))
+    return found
+
+
+def of_game(measured, players, n_samples):
+    """Compare a game with one of Table 3, where A is TGAN.
+
+    Args:
+        measured (dict): What :func:`~tgan_chainer.evaluations.measure_gam` returned.
+        players (sequence of two pairs): Of A and of B: what :func:`of_run` takes, and the name of the row's
+            configuration.
+        n_samples (int): Samples of each model. (The paper says "a sufficient number".)
+
+    Returns:
+        list of Departure: What holds for both players is told once.
+    """
+    found = [departure for run, row in players for departure in of_run(run, row)]
+    iterations = [run.iteration for run, _ in players]
+    if iterations[0] != iterations[1]:
+        found.append(Departure("iterations of A and B", iterations, "equally many"))
+    if measured["samples"] < n_samples:
+        found.append(Departure("samples", measured["samples"], n_samples))
+    return list(dict.fromkeys(found))
+
+
+def _text(value):
+    """Render a value: numbers with thousands separated, sizes as 85×64."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return "×".join(map(_text, value))
+    return str(value)

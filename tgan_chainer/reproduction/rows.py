@@ -1,0 +1,131 @@
+"""What the paper's tables hold: their rows, the configurations behind these, and the data."""
+
+import dataclasses
+import functools
+import os
+
+from tgan_chainer.config import CONFIGS, Config
+from tgan_chainer.datasets.published import MOVING_MNIST_CLIPS, UCF101_CLASSES
+from tgan_chainer.evaluations.protocols import TGAN
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        name (str): As the paper prints it.
+        config (str or None): The name of its configuration in configs/; None for the data set itself.
+        paper (float), paper_spread (float or None): The paper's value, and its standard deviation if it has
+            one.
+    """
+
+    name: str
+    config: str | None
+    paper: float
+    paper_spread: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class PaperTable:
+    """A table of the paper.
+
+    Attributes:
+        number (int): Its number there.
+        title (str): What it shows.
+        rows (tuple of Row): In the order of the paper.
+        data (dict): The data that it is on, in those of ``VideoDataset.facts`` that matter.
+        data_file (str), data_command (str): Where the data are looked for, and what makes them.
+    """
+
+    number: int
+    title: str
+    rows: tuple
+    data: dict
+    data_file: str
+    data_command: str
+
+
+# What is published: 10,000 clips of 20 frames. (Which digits they show is not known.)
+MOVING_MNIST = {
+    "dataset": "moving_mnist",
+    "official": True,
+    "clips": MOVING_MNIST_CLIPS,
+    "size": [64, 64],
+    "channels": 1,
+}
+
+# The paper names UCF-101 and sizes. That it was split 1's training videos, and that frames were resized
+# without a filter, say the authors' configurations and make_ucf101.py (Pillow's default in 2017).
+UCF101 = {
+    "dataset": "ucf101",
+    "split": TGAN.split,
+    "clips": TGAN.clips,
+    "classes": UCF101_CLASSES,
+    "size": [64, 64],
+    "resized": [85, 64],
+    "crop": 64,
+    "filter": "nearest",
+    "frame_rate": None,
+    "channels": 3,
+}
+
+PLAYER_A = "tgan_moving_mnist"  # "Model A" of all rows of Table 3
+
+TABLES = {
+    3: PaperTable(
+        number=3,
+        title="Table 3: GAM scores on Moving MNIST",
+        rows=(
+            Row("TGAN vs. 3D model (GAN)", "model3d_gan_moving_mnist", 1.70),
+            Row("TGAN vs. 3D model (SVC)", "model3d_svc_moving_mnist", 1.27),
+            Row("TGAN vs. TGAN (G1(z1))", "tgan_z1_moving_mnist", 1.03),
+        ),
+        data=MOVING_MNIST,
+        data_file="data/moving_mnist.h5",
+        data_command="python datasets/moving_mnist.py",
+    ),
+    4: PaperTable(
+        number=4,
+        title="Table 4: inception scores on UCF-101",
+        rows=(
+            Row("3D model (Weight clipping)", "model3d_weight_clipping_ucf101", 4.32, 0.01),
+            Row("3D model (SVC)", "model3d_svc_ucf101", 4.78, 0.02),
+            Row("Video GAN (Normal GAN)", "video_gan_gan_ucf101", 8.18, 0.05),
+            Row("Video GAN (SVC)", "video_gan_svc_ucf101", 8.31, 0.09),
+            Row("TGAN (Normal GAN)", "tgan_gan_ucf101", 9.18, 0.11),
+            Row("TGAN (Weight clipping)", "tgan_weight_clipping_ucf101", 11.77, 0.11),
+            Row("TGAN (SVC)", "tgan_svc_ucf101", 11.85, 0.07),
+            Row("Conditional TGAN (SVC)", "conditional_tgan_svc_ucf101", 15.83, 0.18),
+            Row("UCF-101 dataset", None, 34.49, 0.03),
+        ),
+        data=UCF101,
+        data_file="data/ucf101.h5",
+        data_command="python datasets/ucf101.py FOLDER data/ucf101.h5 --split train1 --resize nearest",
+    ),
+}
+
+
+@functools.cache
+def configuration(name):
+    """Return the :class:`Config` of a row, by its name in configs/."""
+    return Config.load(os.path.join(CONFIGS, f"{name}.yaml"))
+
+
+def configurations(number):
+    """Return the names of the configurations whose runs a table compares."""
+    names = [row.config for row in TABLES[number].rows if row.config]
+    return [PLAYER_A, *names] if number == 3 else names
+
+
+def nearest(config, number):
+    """Return the name of the configuration of a table that differs from ``config`` in the fewest settings.
+
+    It is one of the same model if there is one. What a run calls itself does not count.
+    """
+
+    def distance(name):
+        row = configuration(name)
+        return row.model != config.model, len(config.compare(row))
+
+    return min(configurations(number), key=distance)

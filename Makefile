@@ -94,7 +94,7 @@ IN_FULL := $(if $(filter smoke,$(PRESET)),,yes)
 
 ifneq ($(UCF101),)
 $(UCF101_DATA): | $(INSTALLED)
-	$(RUN) datasets/ucf101.py '$(patsubst ~/%,$(HOME)/%,$(UCF101))' $@
+	$(RUN) datasets/ucf101.py '$(patsubst ~/%,$(HOME)/%,$(UCF101))' $@ --split train1 --resize nearest
 endif
 
 # $(call make_table,3,its options): on the CPU unless a GPU is there or asked for.

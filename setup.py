@@ -15,6 +15,7 @@ INSTALL_REQUIRES = [
     "numpy>=1.23",
     "h5py>=3.7",
     "imageio[pyav]>=2.37.3",  # the first that writes with PyAV 17
+    "jinja2>=3.0",
     "matplotlib>=3.5.3",
     "pillow>=9.1",
     "PyYAML>=6.0",
@@ -56,7 +57,10 @@ setup(
     packages=[*find_packages(include=["tgan_chainer", "tgan_chainer.*"]), "tgan_chainer.configs"],
     # In a clone the configurations lie where people look for them; an installed package carries them along.
     package_dir={"tgan_chainer.configs": "experiments/configs"},
-    package_data={"tgan_chainer.configs": ["*.yaml"]},
+    package_data={
+        "tgan_chainer.configs": ["*.yaml"],
+        "tgan_chainer.reproduction": ["templates/*.html"],
+    },
     entry_points={"console_scripts": ["tgan = tgan_chainer.commands:main"]},
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,

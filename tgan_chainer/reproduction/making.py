@@ -1,0 +1,379 @@
+"""Making a table: training what is missing, scoring what is trained, row by row."""
+
+import dataclasses
+import functools
+import os
+import sys
+import time
+
+from tgan_chainer import provenance
+from tgan_chainer.children import Interrupted, call
+from tgan_chainer.config import CONFIGS, Config
+from tgan_chainer.datasets import VideoDataset, same_data
+from tgan_chainer.devices import get_device
+from tgan_chainer.errors import InputError, NonFiniteError
+from tgan_chainer.evaluations import (
+    TGAN,
+    PredictionStore,
+    load_classifier,
+    measure_gam,
+    measure_inception,
+    open_source,
+)
+from tgan_chainer.evaluations.video_source import DatasetSource
+from tgan_chainer.files import locked
+from tgan_chainer.logs import has_log
+from tgan_chainer.reading import printable
+from tgan_chainer.reproduction import departures
+from tgan_chainer.reproduction.rows import MOVING_MNIST, PLAYER_A, TABLES, UCF101, configuration
+from tgan_chainer.snapshots import RESUMABLE, find_snapshots, newest_snapshot, read_snapshot
+
+# Seconds that a training, whose caller was killed, has to finish its iteration and to write its snapshot.
+PATIENCE = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """How much of the paper to do.
+
+    Attributes:
+        folder (str): Where the runs are.
+        settings (dict): What differs from the configurations.
+        gam (int): Samples of GAM.
+        inception (tuple of ints): Samples and repeats of the inception score.
+        classifier (tuple of ints or None): Iterations and batch size of a classifier to train; None takes the
+            published one.
+        digits (dict or None): Moving MNIST digits of the data that are made if none are given, by table;
+            None takes the paper's data.
+    """
+
+    folder: str
+    settings: dict
+    gam: int
+    inception: tuple
+    classifier: tuple | None
+    digits: dict | None = None
+
+
+def load_preset(name):
+    """Return the :class:`Preset` "paper", "cpu" or "smoke"."""
+    if name == "paper":
+        return Preset("results", {}, TGAN.samples, (TGAN.samples, TGAN.repeats), None)
+    if name == "cpu":
+        cpu = Config.load(os.path.join(CONFIGS, "tgan_moving_mnist_cpu.yaml"))
+        default = Config()
+        settings = {
+            key: value
+            for key, value in vars(cpu).items()
+            if key not in ("description", "data") and value != getattr(default, key)
+        }
+        return Preset("results/cpu", settings, 5000, (1000, TGAN.repeats), (600, 16))
+    smoke = {"temporal_width": 16, "image_width": 8, "video_width": 16, "discriminator_width": 2}
+    smoke |= {"batch_size": 4, "iterations": 20, "learning_rate": 1e-3}
+    smoke |= {"log_interval": 2, "preview_interval": 20, "snapshot_interval": 20}
+    # One digit has labels, which Table 4 needs.
+    return Preset("results/smoke", smoke, 64, (32, 2), (20, 8), digits={3: 2, 4: 1})
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """What is to be made.
+
+    Attributes:
+        number (int): The table's number in the paper.
+        preset (Preset): How much of it.
+        data (str): The data to train and score on.
+        test_data (str or None): Of Table 3: videos that no model was trained on.
+        classifier, mean (str or None): Of Table 4: as for
+            :func:`~tgan_chainer.evaluations.load_classifier`.
+        iterations (int or None): Iterations of each row; None takes the preset's.
+        train (bool): Whether to train what is missing.
+        rescore (bool): Whether to score again what has been scored.
+        seed (int), gpu (int or None): Of what is trained and scored now.
+    """
+
+    number: int
+    preset: Preset
+    data: str
+    test_data: str | None = None
+    classifier: str | None = None
+    mean: str | None = None
+    iterations: int | None = None
+    train: bool = True
+    rescore: bool = False
+    seed: int = 0
+    gpu: int | None = None
+
+    @functools.cached_property
+    def described(self):
+        return VideoDataset(self.data).describe()
+
+    @functools.cached_property
+    def test_described(self):
+        return None if self.test_data is None else VideoDataset(self.test_data).describe()
+
+    @property
+    def gpu_option(self):
+        return [] if self.gpu is None else ["--gpu", self.gpu]
+
+
+def make(order, rows, table):
+    """Train and score rows one after another, and write the table after each.
+
+    Args:
+        order (Order): What is to be made.
+        rows (sequence of Row): Which of its rows.
+        table (TableFile): Where the results go.
+
+    Returns:
+        int: The exit status: 0, 1 if a row failed, 128 + the number of the signal that ended it.
+    """
+    status = 0
+    try:
+        score = {3: Games, 4: Scores}[order.number](order)
+        for i, row in enumerate(rows):
+            print(f"\n[{i + 1}/{len(rows)}] {row.name}", flush=True)
+            try:
+                table.add(row, score(row, table.entry(row)))
+            except (InputError, NonFiniteError, OSError, MemoryError) as error:
+                text = " ".join(str(error).split())
+                print(f"failed: {printable(text)}", file=sys.stderr)
+                table.add(row, {"status": f"failed: {text}"})
+                status = 1
+    except KeyboardInterrupt as interrupt:
+        print("interrupted; what is done is kept, and the same command goes on from there", file=sys.stderr)
+        status = interrupt.status if isinstance(interrupt, Interrupted) else 130
+    table.write()
+    return status
+
+
+class Games:
+    """Scores of Table 3: TGAN against the row's model."""
+
+    def __init__(self, order):
+        self.order = order
+
+    def __call__(self, row, known):
+        order, n_samples = self.order, self.order.preset.gam
+        names = PLAYER_A, row.config
+        folders = [trained(name, order) for name in names]
+        if None in folders:
+            return {"status": "not run"}
+        runs = [read_run(folder) for folder in folders]
+        settings = {
+            "samples": n_samples,
+            "seed": order.seed,
+            "data": order.described,
+            "test_data": order.test_described,
+            "players": [run.summary for run in runs],
+        }
+        if known.get("settings") == settings and not order.rescore:
+            return known
+        test_data, device = order.test_data or order.data, get_device(order.gpu)
+        game = measure_gam(*folders, test_data, order.data, n_samples, order.seed, device=device)
+        found = departures.of_game(game, list(zip(runs, names)), TGAN.samples)
+        found += departures.of_data(order.described, MOVING_MNIST)
+        return {
+            "status": "done",
+            "ours": game["r_sample"],
+            "spread": game["r_sample_interval"],
+            "winner": {"A": "TGAN", "B": row.name.split(" vs. ")[1], "tie": "neither"}[game["winner"]],
+            "fair": game["fair"],
+            "game": game,
+            "folders": dict(zip(row.name.split(" vs. "), map(relative, folders))),
+            "settings": settings,
+            "departures": departures.as_json(found),
+            "runs": settings["players"],
+            "scored": scored(order),
+        }
+
+
+class Scores:
+    """Scores of Table 4."""
+
+    def __init__(self, order):
+        self.order = order
+        path, own = order.classifier, os.path.join(order.preset.folder, "classifier.npz")
+        if path is None and order.preset.classifier:
+            path = own
+            if not os.path.exists(path):
+                train_classifier(path, order)
+        self.classifier = load_classifier(path, order.mean, order.gpu)
+        data = self.classifier.description.get("training", {}).get("data")
+        if path == own and not (isinstance(data, dict) and same_data(data, order.described)):
+            raise InputError(f"{path} was trained on other data than {order.data}: move it and the runs away")
+        self.store = PredictionStore()
+
+    def __call__(self, row, known):
+        order, (n_samples, n_repeats) = self.order, self.order.preset.inception
+        if row.config is None:
+            run, source = None, DatasetSource(order.data, self.classifier.n_frames, "random")
+        else:
+            folder = trained(row.config, order)
+            if folder is None:
+                return {"status": "not run"}
+            run, source = read_run(folder), None
+        settings = {
+            "samples": n_samples,
+            "repeats": n_repeats,
+            "seed": order.seed,
+            "data": order.described,
+            "classifier": self.classifier.description,
+            "run": run.summary if run else {},
+        }
+        if known.get("settings") == settings and not order.rescore:
+            return known
+        source = source or open_source(folder, self.classifier.n_frames, gpu=order.gpu)
+        score = measure_inception(
+            source, self.classifier, n_samples, n_repeats, seed=order.seed, store=self.store
+        )
+        found = departures.of_run(run, row.config) if run else []
+        found += departures.of_data(order.described, UCF101)
+        found += departures.of_measuring(score, self.classifier, source.description, TGAN)
+        return {
+            "status": "done",
+            "ours": score["inception_score"],
+            "spread": score["standard_deviation"],
+            "score": score,
+            "folders": {row.name: relative(folder)} if run else {},
+            "settings": settings,
+            "departures": departures.as_json(found),
+            "runs": [run.summary] if run else [],
+            "scored": scored(order),
+        }
+
+
+def train_classifier(path, order):
+    """Train a small classifier of the data, under another name until it is trained to its end."""
+    if not order.train:
+        raise InputError(f"there is no {path}; give --classifier FILE, or leave out --no-train")
+    print("\ntraining a small classifier, since there is no --classifier", flush=True)
+    iterations, batch_size = order.preset.classifier
+    command = [order.data, "--out", path + ".part", "--force"]
+    command += ["--iterations", iterations, "--batch-size", batch_size]
+    call("train_classifier", *command, *order.gpu_option)
+    os.replace(path + ".part", path)
+
+
+def default_data(number, preset):
+    """Return the path of the data that are taken if none are given: small ones are made, the paper's not."""
+    table = TABLES[number]
+    if preset.digits is None:
+        if not os.path.exists(table.data_file):
+            raise InputError(
+                f"there is no {table.data_file}; make it by `{table.data_command}`, or give --data FILE"
+            )
+        return table.data_file
+    name = "moving_digit.h5" if preset.digits[number] == 1 else "moving_mnist.h5"
+    path = os.path.join(preset.folder, name)
+    if not os.path.exists(path):
+        call("moving_mnist", "--digits", preset.digits[number], "--clips", 200, "--out", path)
+    return path
+
+
+def trained(name, order):
+    """Return the folder of a run that is trained to its end, or None if it is not and must not be."""
+    folder = os.path.join(order.preset.folder, name)
+    config = configuration(name)
+    settings = dict(order.preset.settings)
+    if config.learning_rate != Config.learning_rate:  # of a row with an optimizer of its own
+        settings.pop("learning_rate", None)
+    if order.iterations is not None:
+        settings["iterations"] = order.iterations
+    target = settings.get("iterations", config.iterations)
+    wait_for(folder)
+    found = find_snapshots(folder, RESUMABLE)
+    if found:
+        run = read_run(folder)
+        if not same_data(run.data, order.described):
+            raise InputError(f"{folder} was trained on other data than {order.data}: {run.data['source']}")
+        if run.iteration >= target:
+            return folder
+    if not order.train:
+        return folder if found else None
+    if not found and has_log(folder):
+        with locked(folder):  # it was killed before its first snapshot
+            os.rename(folder, f"{folder}.incomplete-{time.strftime('%Y%m%d-%H%M%S')}")
+    if found:
+        command = ["--out", folder, "--resume", "--iterations", target, "--data", order.data]
+    else:
+        settings |= {"data": order.data, "seed": order.seed}
+        options = [str(x) for key, value in settings.items() for x in ("--" + key.replace("_", "-"), value)]
+        command = ["--config", os.path.join(CONFIGS, f"{name}.yaml"), "--out", folder, *options]
+    call("train", *command, *order.gpu_option)
+    return folder
+
+
+def wait_for(folder):
+    """Wait until nobody writes to a folder, if it is there.
+
+    A training ends by itself when the command that called it is killed, after its snapshot.
+
+    Raises:
+        InputError: Somebody still does after ``PATIENCE`` seconds.
+    """
+    until = time.monotonic() + PATIENCE
+    while os.path.isdir(folder):
+        try:
+            with locked(folder):
+                return
+        except InputError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.2)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedRun:
+    """What a table says of a run, without its networks.
+
+    Attributes:
+        config (Config), iteration (int), data (dict): As of :class:`~tgan_chainer.runs.Run`.
+        summary (dict): ``iterations``, ``seed``, ``wall_time``, ``hardware`` and ``commit`` of its training.
+    """
+
+    config: Config
+    iteration: int
+    data: dict
+    summary: dict
+
+
+def read_run(folder):
+    """Return the :class:`TrainedRun` in a results folder, of its newest snapshot."""
+    metadata = _read_metadata(newest_snapshot(folder, RESUMABLE))
+    entries = provenance.read(folder)
+
+    def all_of(key):
+        return ", ".join(dict.fromkeys(str(entry[key]) for entry in entries if entry.get(key))) or None
+
+    summary = {
+        "iterations": metadata["iteration"],
+        "seed": metadata["config"].seed,
+        "wall_time": metadata["wall_time"],
+        "hardware": all_of("hardware"),
+        "commit": all_of("commit"),
+    }
+    return TrainedRun(metadata["config"], metadata["iteration"], metadata["data"], summary)
+
+
+@functools.cache  # a snapshot can be large, does not change, and is asked for more than once
+def _read_metadata(path):
+    metadata, arrays = read_snapshot(path, RESUMABLE)
+    if metadata["wall_time"] is None:  # of a version that left it to Chainer's trainer
+        metadata["wall_time"] = float(arrays["_snapshot_elapsed_time"])
+    return metadata
+
+
+def relative(folder):
+    """Return a path as the page, which lies in results/, is to find it."""
+    return os.path.relpath(folder, "results")
+
+
+def scored(order):
+    """Return on what data, when and by what a row is scored."""
+    source = order.described["source"]
+    if order.number == 3:
+        other = order.test_described and order.test_described["source"]
+        source += f"; test data: {other}" if other else "; test data: clips that the models were trained on"
+    made_by = provenance.describe(get_device(order.gpu))
+    return {"data": source, **{key: made_by[key] for key in ("date", "commit", "hardware")}}

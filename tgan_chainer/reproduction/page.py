@@ -1,0 +1,107 @@
+"""One HTML page about the tables: scores beside the paper's, loss curves, samples."""
+
+import base64
+import dataclasses
+import io
+import os
+import tempfile
+
+import jinja2
+import numpy as np
+from PIL import Image
+
+from tgan_chainer.errors import InputError
+from tgan_chainer.figures import draw_curves
+from tgan_chainer.files import save_text
+from tgan_chainer.logs import read_log
+from tgan_chainer.reading import printable
+from tgan_chainer.reproduction.departures import REDUCED
+from tgan_chainer.reproduction.rows import TABLES
+from tgan_chainer.reproduction.tables import load_sections, view
+from tgan_chainer.runs import load_generator
+from tgan_chainer.snapshots import GENERATOR, find_snapshots
+from tgan_chainer.videos import save_videos
+
+N_SAMPLES = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """What is shown of a run: samples and losses as data URIs, or why there are none."""
+
+    name: str
+    caption: str
+    problem: str = ""
+    samples: str = ""
+    alt: str = ""
+    losses: str = ""
+
+
+def write_page(folder, out, gpu=None):
+    """Write the page about the tables in a folder.
+
+    Args:
+        folder (str): Holds table3.json, table4.json or both.
+        out (str): The file to write.
+        gpu (int): Where to sample, as for :func:`tgan_chainer.load_generator`.
+
+    Returns:
+        str: ``out``.
+
+    Raises:
+        InputError: There is no table, or one is damaged.
+    """
+    tables = {number: load_sections(number, folder) for number in TABLES}
+    if not any(tables.values()):
+        raise InputError(f"{folder} holds neither table3.json nor table4.json; make one by tables.py")
+    views = [
+        view(number, preset, section)
+        for number, sections in tables.items()
+        for preset, section in sections.items()
+    ]
+    figures = [
+        [figure(os.path.join(folder, path), name, gpu) for name, path in one.runs.items()] for one in views
+    ]
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tgan_chainer.reproduction"), autoescape=True, trim_blocks=True
+    )
+    page = environment.get_template("report.html").render(sections=zip(views, figures), reduced=REDUCED)
+    save_text(out, page)
+    return out
+
+
+def figure(folder, name, gpu):
+    """Return the :class:`Figure` of a run's samples and loss curves, or of why there are none."""
+    if not find_snapshots(folder, GENERATOR):
+        return Figure(name, name, problem=printable(f"{folder} is not there."))
+    try:
+        generator, log = load_generator(folder, gpu), read_log(folder)
+    except (InputError, OSError) as error:
+        return Figure(name, name, problem=printable(error))
+    with tempfile.TemporaryDirectory() as temporary:
+        path = os.path.join(temporary, "samples.gif")
+        save_videos(path, list(generator.sample(N_SAMPLES, seed=0)))
+        with open(path, "rb") as file:
+            samples = file.read()
+    return Figure(
+        name,
+        f"{name}, iteration {generator.iteration:,}",
+        samples=data_uri("gif", samples),
+        alt=f"{N_SAMPLES} moving samples of {name} after {generator.iteration} iterations",
+        losses=losses(log),
+    )
+
+
+def losses(log):
+    """Return the loss curves of a log as a data URI; an empty text if nothing is in it."""
+    if not log:
+        return ""
+    keys = sorted({key for entry in log for key in entry if "/loss" in key})
+    curves = {key: ([e["iteration"] for e in log], [e.get(key, np.nan) for e in log]) for key in keys}
+    buffer = io.BytesIO()
+    Image.fromarray(draw_curves(curves, "loss")[0]).save(buffer, "PNG", optimize=True)
+    return data_uri("png", buffer.getvalue())
+
+
+def data_uri(kind, content):
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

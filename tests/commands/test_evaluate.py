@@ -3,22 +3,30 @@
 import functools
 import json
 import os
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from helpers import assert_one_line_error, call, write_dark_and_bright
-from scipy.special import rel_entr
+from helpers import EXPERIMENTS, assert_one_line_error, call, write_dark_and_bright
+from scipy.special import rel_entr, softmax
 
+from tgan_chainer.commands import evaluate
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.evaluations import (
     VideoClassifier,
     load_classifier,
     measures,
+    open_source,
     save_classifier,
     video_classifier,
 )
 from tgan_chainer.links import C3D
 from tgan_chainer.logs import read_log
+from tgan_chainer.runs import load_generator
+
+import chainer
 
 TINY = (
     "--gpu -1 --temporal-width 8 --image-width 8 --video-width 8 --discriminator-width 2 --batch-size 3 "
@@ -205,8 +213,11 @@ def test_scores_during_training_are_in_the_log(data, runs, classifier, tmp_path)
     assert result.returncode == 0, result.stderr
     log = read_log(tmp_path / "run")
     assert [entry["iteration"] for entry in log] == [2, 4]
+    generator = load_generator(tmp_path / "run" / "generator_iter_4.npz")
+    p = np.concatenate([p for p, _ in load_classifier(classifier).predict(generator.sample(8, seed=0))])
+    expected = np.exp(rel_entr(p, p.mean(axis=0)).sum(axis=1).mean())
+    assert log[1]["score/inception"] == pytest.approx(expected, rel=1e-5)
     for entry in log:
-        assert 1 <= entry["score/inception"] <= 2
         assert 0 <= entry["score/fooled_opponent"] <= 1 and 0 <= entry["score/was_fooled"] <= 1
 
 
@@ -241,23 +252,171 @@ def test_fine_tuning_keeps_all_but_the_last_layer_for_other_classes(classifier, 
     np.testing.assert_allclose(new.c3d.fc6.W.array, old.c3d.fc6.W.array, atol=1e-6)
 
 
-def test_the_published_weights_are_scored_as_published(data, tmp_path, monkeypatch):
+def resized_as_tgan(video):
+    """By OpenCV, and the middle of 128×128 pixels; the mean of the same place."""
+    cv2 = pytest.importorskip("cv2")
+    frames = [cv2.resize(frame, (128, 128), interpolation=cv2.INTER_CUBIC) for frame in video[0]]
+    return np.stack(frames)[:, 8:120, 8:120], np.s_[:, 0, :, 8:120, 29:141]
+
+
+def resized_as_tgan2(video):
+    """By PyTorch, straight to 112×112; the mean of rows and columns 8 to 119."""
+    torch = pytest.importorskip("torch")
+    frames = torch.from_numpy(np.ascontiguousarray(video))
+    resize = torch.nn.functional.interpolate
+    frames = resize(frames, (112, 112), mode="bilinear", align_corners=True)
+    return frames[0].numpy(), np.s_[:, 0, :, 8:120, 8:120]
+
+
+@pytest.mark.parametrize(("protocol", "resized"), [("tgan", resized_as_tgan), ("tgan2", resized_as_tgan2)])
+def test_the_published_weights_are_scored_as_published(data, tmp_path, monkeypatch, protocol, resized):
     """The whole way from files of the published layout, with a narrow network in C3D's place."""
     narrow = functools.partial(C3D, width=2, n_units=4)
     monkeypatch.setattr(video_classifier, "C3D", narrow)
     network = narrow(n_classes=5)
+    network.fc8.W.array *= 0.03  # or all predictions would be certain, and the same
     np.savez(tmp_path / "w.npz", **{name[1:]: parameter.array for name, parameter in network.namedparams()})
-    np.savez(tmp_path / "m.npz", mean=np.full((3, 1, 16, 128, 171), 90, np.float32))
+    mean = np.random.RandomState(0).uniform(0, 200, (3, 1, 16, 128, 171)).astype(np.float32)
+    np.savez(tmp_path / "m.npz", mean=mean)
     out = tmp_path / "score.json"
     result = call(
         "evaluate.py", "inception", data, "--classifier", tmp_path / "w.npz", "--mean", tmp_path / "m.npz",
-        "--samples", 4, "--repeats", 1, "--gpu", -1, "--out", out,
+        "--samples", 6, "--repeats", 1, "--gpu", -1, "--out", out, "--protocol", protocol,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     written = json.loads(out.read_text())
-    assert 1 <= written["inception_score"] <= 5 and written["standard_deviation"] is None
-    assert written["classifier"]["mean"]["file"] == "m.npz" and written["classifier"]["crop"] == 112
-    assert "128x128" in result.stdout and "112x112" in result.stdout
+
+    probabilities = []
+    for video in open_source(data).draw(6):
+        frames, place = resized(video * 128 + 128)
+        x = (frames - mean[place]).astype(np.float32)[None]  # grey: the same in all three channels
+        with chainer.using_config("train", False):
+            probabilities.append(softmax(network(x)["fc8"].array.astype(float), axis=1)[0])
+    p = np.array(probabilities)
+    expected = np.exp(rel_entr(p, p.mean(axis=0)).sum(axis=1).mean())
+    assert written["inception_score"] == pytest.approx(expected, rel=1e-4) and expected > 1.01
+    assert written["standard_deviation"] is None and written["protocol"] == protocol
+    assert written["classifier"]["mean"]["file"] == "m.npz"
+    size = {"tgan": "128x128", "tgan2": "112x112"}[protocol]
+    assert f"each frame to {size}" in result.stdout and f"protocol {protocol}" in result.stdout
+
+
+def test_the_second_score_of_real_data_is_there_at_once(data, classifier, tmp_path, monkeypatch):
+    monkeypatch.setenv("TGAN_CHAINER_CACHE", str(tmp_path))
+    arguments = ["inception", data, "--classifier", classifier, "--samples", 6, "--repeats", 2, "--seed", 11]
+    scores = []
+    for name, more in ("first", []), ("again", []), ("anew", ["--no-cache"]):
+        out = tmp_path / f"{name}.json"
+        assert call("evaluate.py", *arguments, *more, "--gpu", -1, "--out", out).returncode == 0
+        scores.append(json.loads(out.read_text()))
+    assert [score["kept"] for score in scores] == [0, 12, 0]
+    assert scores[0]["scores"] == scores[1]["scores"]
+    assert scores[2]["scores"] == pytest.approx(scores[0]["scores"], rel=1e-5)
+
+
+@pytest.fixture
+def some_unreadable(tmp_path):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for i in range(5):
+        np.save(folder / f"{i}.npy", np.random.RandomState(i).uniform(-1, 1, (1, 16, 32, 32)))
+    (folder / "cut\x1b[2J.npy").write_bytes(b"\x93NUMPY")
+    (folder / "link.npy").symlink_to("nowhere")
+    return folder
+
+
+def test_unreadable_videos_are_listed_in_the_end_and_the_status_says_so(
+    some_unreadable, classifier, tmp_path
+):
+    out = tmp_path / "score.json"
+    arguments = ["--size", 0, "--classifier", classifier, "--gpu", -1, "--out", out]
+    result = call("evaluate.py", "inception", some_unreadable, *arguments)
+    assert result.returncode == 1, result.stderr
+    assert "2 videos could not be read and are left out:" in result.stdout and "\x1b" not in result.stdout
+    written = json.loads(out.read_text())
+    assert len(written["unreadable"]) == 2 and written["samples"] == 7
+    assert {"what": "unreadable videos", "here": 2, "there": 0} in written["departures"]
+
+    result = call("evaluate.py", "inception", some_unreadable, *arguments, "--strict")
+    assert_one_line_error(result, "npy")
+    result = call("evaluate.py", "frechet", some_unreadable, some_unreadable, *arguments)
+    assert result.returncode == 1 and len(json.loads(out.read_text())["unreadable"]) == 4
+
+
+@pytest.mark.parametrize("broken", ["particulars", "describe"])
+def test_a_score_is_on_the_disk_before_anything_else_may_fail(
+    data, classifier, tmp_path, monkeypatch, broken
+):
+    def fail(*_):
+        raise RuntimeError("after hours")
+
+    monkeypatch.setattr(evaluate.Inception, broken, fail)
+    out = tmp_path / "score.json"
+    with pytest.raises(RuntimeError):
+        evaluate.main(
+            [
+                "inception",
+                data,
+                "--classifier",
+                classifier,
+                "--samples",
+                "4",
+                "--gpu",
+                "-1",
+                "--out",
+                str(out),
+            ]
+        )
+    written = json.loads(out.read_text())
+    assert written["score"] == "inception" and len(written["scores"]) == 4
+
+
+def test_a_name_that_is_not_utf_8_costs_no_score(data, classifier, tmp_path):
+    source = os.path.join(str(tmp_path), "caf\udce9.h5")
+    shutil.copyfile(data, source)
+    out = tmp_path / "score.json"
+    command = [sys.executable, os.path.join(EXPERIMENTS, "evaluate.py"), "inception", os.fsencode(source)]
+    command += ["--classifier", classifier, "--samples", "4", "--gpu", "-1", "--out", str(out)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
+    subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert json.loads(out.read_text())["source"]["path"] == source
+
+
+@pytest.mark.parametrize(
+    ("training", "words"),
+    [
+        (None, "CAUTION: how good this classifier is was never tested"),
+        ({"accuracy": 0.5, "validation_clips": 10}, "no better than guessing (accuracy 50.0%)"),
+        ({"accuracy": 0.9, "validation_clips": 100, "data": "what it should not be"}, "accuracy 0.9"),
+    ],
+)
+def test_a_classifier_that_may_guess_is_told_beside_the_score(data, tmp_path, training, words):
+    path = str(tmp_path / "c.npz")
+    network = VideoClassifier(C3D(2, width=2, n_units=4, size=32), np.zeros((3, 1, 1, 1)), size=36)
+    save_classifier(path, network, training)
+    arguments = ["--classifier", path, "--samples", 4, "--gpu", -1, "--out", tmp_path / "s.json"]
+    result = call("evaluate.py", "inception", data, *arguments)
+    assert result.returncode == 0, result.stderr
+    assert words in result.stdout and "NOT COMPARABLE" in result.stdout
+
+
+def test_a_run_is_compared_with_the_row_of_its_settings_whatever_it_calls_itself(data, classifier, tmp_path):
+    config = tmp_path / "narrow.yaml"
+    config.write_text(f"data: {data}\ndescription: TGAN with SVC on UCF-101, the paper's configuration\n")
+    run = tmp_path / "run"
+    result = call("train.py", "--config", config, *TINY, "--out", run, "--iterations", 1)
+    assert result.returncode == 0, result.stderr
+    out = tmp_path / "score.json"
+    arguments = ["--classifier", classifier, "--samples", 4, "--gpu", -1, "--out", out]
+    assert call("evaluate.py", "inception", run, *arguments).returncode == 0
+    found = {one["what"]: one for one in json.loads(out.read_text())["departures"]}
+    assert found["image_width"] == {"what": "image_width", "here": 8, "there": 256}
+    assert found["iterations"]["here"] == 1 and "data" in found and "model" not in found
+    result = call("evaluate.py", "gam", run, run, "--samples", 8, "--gpu", -1, "--out", out)
+    assert "NOT COMPARABLE with the paper's scores: iterations 1 instead of 100,000" in result.stdout
+    assert {"what": "data", "here": None, "there": "moving_mnist"} in json.loads(out.read_text())[
+        "departures"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -272,7 +431,8 @@ def test_the_published_weights_are_scored_as_published(data, tmp_path, monkeypat
         (["inception", "NAN"], ["NaN"]),
         (["inception", "ARRAY", "--fps", "5"], ["fps is for folders"]),
         (["inception", "RUN", "--range", "unit"], ["value_range is for arrays"]),
-        (["inception", "DATA", "--classifier", "c3d.caffemodel"], ["Caffe's own files"]),
+        (["inception", "DATA", "--classifier", "CAFFE"], ["Caffe's own files"]),
+        (["inception", "DATA", "--classifier", "mistyped.npz"], ["there is no mistyped.npz"]),
         (["gam", "RUN", "RUN", "--bootstrap", "-5"], ["bootstrap must be"]),
         (["inception", "SHORT"], ["15 frames; at least 16"]),
         (["inception", "DATA", "--classifier", "DATA"], ["is a data set; expected a classifier"]),
@@ -296,8 +456,9 @@ def test_bad_input_is_one_line(arguments, words, data, runs, classifier, tmp_pat
     places = {
         "DATA": data, "FOLDER": tmp_path / "empty", "ARRAY": tmp_path / "array.npy",
         "NAN": tmp_path / "nan.npy", "SHORT": tmp_path / "short.npy", "RUN": runs / "wgan",
-        "OTHER": tmp_path / "other.h5",
+        "OTHER": tmp_path / "other.h5", "CAFFE": tmp_path / "c3d.caffemodel",
     }  # fmt: skip
+    (tmp_path / "c3d.caffemodel").touch()
     arguments = [places.get(argument, argument) for argument in arguments]
     if arguments[0] != "gam" and "--classifier" not in arguments:
         arguments += ["--classifier", classifier]
@@ -337,18 +498,21 @@ def test_a_classifier_that_is_there_is_not_replaced(data, classifier):
 
 def test_a_classifier_says_how_it_was_trained(data, classifier, tmp_path):
     training = load_classifier(classifier).description["training"]
-    assert training["data"] == {"source": "noise", "n_windows": 200} and 0.5 <= training["accuracy"] <= 1
+    assert training["data"]["source"] == "noise" and training["data"]["n_windows"] == 200
+    assert training["guessing"] >= 0.5 and training["accuracy"] > 0.9  # anyone can tell these classes
     arguments = ["--classifier", classifier, "--samples", 4, "--gpu", -1, "--out", tmp_path / "s.json"]
     result = call("evaluate.py", "inception", data, *arguments)
     assert "Trained by train_classifier.py on noise" in result.stdout
-    assert "NOT COMPARABLE with the paper's scores: samples: 4 instead of 10,000" in result.stdout
+    assert "NOT COMPARABLE with the scores of TGAN" in result.stdout
+    assert ": samples 4 instead of 10,000; " in result.stdout
     departures = json.loads((tmp_path / "s.json").read_text())["departures"]
-    assert "data: noise, not UCF-101 (all)" in departures
+    assert {"what": "samples", "here": 4, "there": 10_000} in departures
+    assert {"what": "data", "here": None, "there": "ucf101"} in departures
 
 
 def test_an_output_that_cannot_be_written_is_met_before_scoring(data, tmp_path):
-    # There is no such classifier either, but that would have been met later.
-    result = call("evaluate.py", "inception", data, "--classifier", "none.npz", "--out", tmp_path)
+    # This is no classifier either, but that would have been met later.
+    result = call("evaluate.py", "inception", data, "--classifier", data, "--out", tmp_path)
     assert_one_line_error(result, str(tmp_path))
 
 
@@ -365,3 +529,13 @@ def test_a_classifier_is_a_video_classifier_with_its_own_mean(classifier):
     trained = load_classifier(classifier)
     assert isinstance(trained, VideoClassifier) and trained.c3d.use_bn and trained.size == 64
     assert trained.mean.shape == (3, 1, 1, 1) and 0 < trained.mean.mean() < 255
+
+
+def test_a_long_name_is_cut_in_the_results_name(data, classifier, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = tmp_path / ("é" * 120 + ".h5")
+    shutil.copyfile(data, source)
+    result = call("evaluate.py", "inception", source, "--classifier", classifier, "--samples", 4, "--gpu", -1)
+    assert result.returncode == 0, result.stderr
+    (name,) = os.listdir("results/scores")
+    assert name.startswith("inception_é") and name.endswith(".json")

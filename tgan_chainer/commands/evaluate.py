@@ -1,13 +1,13 @@
 """Score videos: inception score, Fréchet distance, and GAM, the battle of two GANs.
 
-  python experiments/evaluate.py inception results/tgan_svc_ucf101
-  python experiments/evaluate.py inception my_samples/ --samples 2500
-  python experiments/evaluate.py inception data/ucf101.h5
-  python experiments/evaluate.py frechet my_samples.npy data/ucf101.h5 --samples 2048
-  python experiments/evaluate.py gam results/tgan_moving_mnist results/model3d_svc_moving_mnist
+  %(prog)s inception results/tgan_svc_ucf101
+  %(prog)s inception my_samples/ --samples 2500
+  %(prog)s inception data/ucf101.h5 --protocol tgan2
+  %(prog)s frechet my_samples.npy data/ucf101.h5 --samples 2048
+  %(prog)s gam results/tgan_moving_mnist results/model3d_svc_moving_mnist
 
-`evaluate.py inception --help` says which weights, mean, crop and sample counts the published score means.
-Each score is printed with all that it depends on, ready for an appendix, and written as JSON (--out).
+`%(prog)s inception --help` says which weights, mean, crop and sample counts the published scores mean.
+Each score is written as JSON (--out), and printed with all that it depends on, ready for an appendix.
 """
 
 import itertools
@@ -16,27 +16,39 @@ import re
 
 from tgan_chainer import provenance
 from tgan_chainer.checks import check_positive_int
+from tgan_chainer.commands.appendix import (
+    describe_classifier,
+    describe_making,
+    describe_source,
+    describe_window,
+    single,
+    verdict,
+    with_interval,
+    with_spread,
+)
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.commands.making_options import parse_fps
+from tgan_chainer.commands.options import add_gpu_option
 from tgan_chainer.datasets import VideoDataset, same_data
 from tgan_chainer.devices import get_device, use_device
 from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations import (
-    departures,
     load_classifier,
     measure_frechet,
     measure_gam,
     measure_inception,
     open_source,
 )
-from tgan_chainer.evaluations.gam import FAIR_ERROR, score_text
-from tgan_chainer.evaluations.measures import N_REPEATS, N_SAMPLES
-from tgan_chainer.evaluations.video_classifier import FEATURES
+from tgan_chainer.evaluations.measures import load_player
+from tgan_chainer.evaluations.predictions import PredictionStore
+from tgan_chainer.evaluations.protocols import PROTOCOLS, TGAN, TGAN2
 from tgan_chainer.evaluations.video_source import RANGES, WINDOWS
 from tgan_chainer.files import check_can_write, save_json
-from tgan_chainer.runs import load_gan
+from tgan_chainer.reading import printable
+from tgan_chainer.reproduction import departures
+from tgan_chainer.reproduction.rows import MOVING_MNIST, PLAYER_A, UCF101, nearest
 
-INCEPTION = f"""The inception score (Salimans et al. 2016) on C3D, as the paper has it and all quote it.
+INCEPTION = f"""The inception score (Salimans et al. 2016) on C3D, as the papers have it that all quote.
 
 SOURCE is one of
   a results folder of train.py, or a snapshot    samples of the generator; a conditional one gets its labels
@@ -45,45 +57,76 @@ SOURCE is one of
   an array (.npy, or .npz with one)              (N, C, T, H, W) or (N, T, H, W, C), uint8 or [-1, 1]
   a folder, searched through                     .mp4 .avi .gif ..., .npy (one video each), folders of frames
 
-What the published numbers mean, and the defaults here:
+Two protocols with the same weights are in the literature. Their scores cannot be compared with each other:
+
+  --protocol tgan (default)   {TGAN.papers}
+    video     16 frames of 64x64 in [-1, 1]; larger ones are resized to that (--size)
+    input     128 x + 128; each frame to 128x128 by OpenCV's INTER_CUBIC (a = -0.75, no antialiasing,
+              not rounded); RGB to BGR; less the mean (columns 21 to 148 of its 171); pixels 8 to 119 of
+              both axes
+    samples   {TGAN.samples} from the generator, {TGAN.repeats} times: mean and standard deviation. (Real
+              UCF-101: 34.49 ± .03.) The authors' script took 9,984, left dropout on by a slip, and added
+              1e-7 within the logarithms; here dropout is off, and nothing is added
+  --protocol tgan2            {TGAN2.papers}
+    video     16 frames of any size; a folder's videos have to be square, or made so by --size
+    input     128 x + 128; each frame straight to 112x112, bilinearly, corners on corners; RGB to BGR; less
+              the mean (rows and columns 8 to 119)
+    samples   {TGAN2.samples}, {TGAN2.repeats} times. (TGANv2: 25.07 ± .47.)
+
+The same in both:
   weights   conv3d_deepnetA_ucf.npz, C3D trained on Sports-1M and fine-tuned on UCF-101 (the publisher does
             not say by which of its splits), and mean2.npz, both from the release v1.0 of
             https://github.com/rezoo/tgan2 . They are downloaded once; SHA-256 and size are recorded then and
-            checked ever after. --classifier and --mean take files that you have.
-  video     16 frames of 64x64 in [-1, 1]; larger ones are resized to that (--size), of longer ones a random
-            window of 16 successive frames is taken
-  input     128 x + 128; each frame to 128x128 by OpenCV's INTER_CUBIC (a = -0.75, no antialiasing, not
-            rounded); RGB to BGR; less the mean (columns 21 to 148 of its 171); pixels 8 to 119 of both axes
-  score     exp(mean KL(p(y|x) || p(y))), p(y|x) the softmax of fc8
-  samples   {N_SAMPLES} from the generator, {N_REPEATS} times: mean and standard deviation. (Real UCF-101:
-            34.49 ± .03.) Fewer samples give a lower score: compare only scores of equally many.
+            checked ever after. --classifier and --mean take files that you have
+  window    of longer videos a random window of 16 successive frames (--window)
+  score     exp(mean KL(p(y|x) || p(y))), p(y|x) the softmax of fc8. Fewer samples give a lower score: compare
+            only scores of equally many
 
-A folder or an array of fewer videos is used up: all of them, once, or as many times {N_SAMPLES} as there are.
-With a classifier of train_classifier.py the score is of use for comparisons under the same classifier only.
-Whatever departs from this is listed beside the score.
+A folder or an array of fewer videos is used up: all of them, once, or as many times as there are enough.
+With a classifier of train_classifier.py, which has an input of its own, the score is of use for comparisons
+under the same classifier only. Whatever departs from the published scores is listed beside the score.
+
+Class probabilities of files and data sets are kept in the cache, where the weights are (--no-cache keeps
+none). So a command that was interrupted goes on where it was, and the same score is there at once. Videos
+that cannot be read are left out and listed in the end, and make the exit status 1; --strict ends at the
+first one.
 """
 
-FRECHET = f"""The Fréchet distance of two sets of videos in the features of C3D's layer {FEATURES}.
+_WINDOWS = TGAN2.frechet_windows
 
-SOURCE and REFERENCE are what `evaluate.py inception --help` lists; classifier and preprocessing are the same.
-Mean and covariance are computed in float64. The distance is biased: with few samples it is too large, even
-between two halves of one data set. Compare distances of equally many samples only, and state how many; a data
-set as SOURCE and REFERENCE shows what the number of samples alone makes, if it has twice as many clips.
+FRECHET = f"""The Fréchet distance of two sets of videos in the features of a layer of C3D.
 
-There is no standard for Fréchet distances on C3D: papers took other layers. This one is {FEATURES} after its
-ReLU. What is called FVD is another one, on I3D.
+SOURCE and REFERENCE are what `evaluate inception --help` lists; classifier, preprocessing (--protocol),
+cache and what becomes of unreadable videos are the same. Mean and covariance are computed in float64. The
+distance is biased: with few samples it is too large, even between two halves of one data set. Compare
+distances of equally many samples only, and state how many; a data set as SOURCE and REFERENCE shows what the
+number of samples alone makes, if it has twice as many clips.
+
+The layer is {TGAN2.features}, after its ReLU, as in TGANv2. What is called FVD is a distance on I3D.
+
+  --protocol tgan (default)   {TGAN.frechet_samples} videos of both, once. (The authors published no
+                              distances.)
+  --protocol tgan2            {TGAN2.frechet_samples} videos of SOURCE, {TGAN2.frechet_repeats} times, against
+                              {_WINDOWS} random windows of each clip of REFERENCE. TGANv2's are split 1's
+                              training videos of UCF-101, {_WINDOWS * TGAN2.clips} windows; its distance from
+                              them is 3457 ± 27
 """
 
 GAM = """The generative adversarial metric (Im et al. 2016): two GANs, judged by each other's discriminators.
 
 RUN_A and RUN_B are results folders of train.py (their newest snapshots are taken) or snapshot_iter_N.npz.
 
-  r_test    how often D_A is wrong about real videos, divided by how often D_B is: near one in a fair game
   r_sample  how often D_B takes A's samples for real, divided by how often D_A takes B's: the GAM score of
             Table 3; above one, A's samples are the more convincing
+  r_test    how often D_A is wrong about real videos, divided by how often D_B is
+
+These are ratios of errors, as the papers print them. Im et al.'s own code takes ratios of accuracies: how
+often D_A is right about B's samples, divided by how often D_B is right about A's, and how often D_A is right
+about real videos, divided by how often D_B is. Both are given. A game is called fair if the latter is near
+one (0.8 to 1.25): good discriminators err so rarely that a ratio of errors says little.
 
 A critic trained as a Wasserstein GAN has no natural threshold: the one is taken that separates --samples
-samples of its own generator best from as many real videos. A normal GAN's is 0. The intervals hold 95 % of
+samples of its own generator best from as many real videos. A normal GAN's is 0. The intervals hold 95 %% of
 bootstrap replicates, thresholds chosen anew in each.
 
 Batch normalization in the discriminators goes by its running statistics, as usual after training. In training
@@ -94,199 +137,254 @@ GAN's discriminator, with its fixed threshold, can be far from fair by running s
 
 def main(argv=None):
     args = parse_arguments(argv)
-    if args.seed is not None and not 0 <= args.seed < 2**32:
+    check_arguments(args)
+    use_device(args.gpu)
+    out = args.out or default_name(args)
+    check_can_write(out)
+    score = {"inception": Inception, "frechet": Frechet, "gam": Game}[args.score](args)
+    measured = {"score": args.score, **score.measure()}
+    save_json(out, measured)  # whatever may fail from here on
+    result = {**measured, **score.particulars(measured)}
+    save_json(out, result)
+    print("\n".join(map(printable, score.describe(result))))
+    unreadable = result.get("unreadable", [])
+    if unreadable:
+        print(f"\n{len(unreadable)} videos could not be read and are left out:")
+        print("\n".join(f"  {printable(line)}" for line in unreadable))
+    print(f"\n{printable(out)}")
+    return 1 if unreadable else 0
+
+
+class Inception:
+    """The inception score of a source."""
+
+    def __init__(self, args):
+        self.args, self.protocol = args, PROTOCOLS[args.protocol]
+        self.classifier = load_classifier(args.classifier, args.mean, args.gpu, protocol=self.protocol)
+        self.source = self.open(args.source)
+
+    def open(self, path):
+        size = self.protocol.video_size if self.args.size is None else self.args.size or None
+        return open_source(
+            path,
+            self.classifier.n_frames,
+            self.args.window,
+            self.args.fps,
+            size,
+            self.args.range,
+            self.args.gpu,
+        )
+
+    def options(self):
+        return {
+            "n_samples": self.args.samples,
+            "n_repeats": self.args.repeats,
+            "seed": self.args.seed,
+            "batch_size": self.args.batch_size,
+            "protocol": self.protocol,
+            "store": PredictionStore() if self.args.cache else None,
+            "strict": self.args.strict,
+        }
+
+    def measure(self):
+        return measure_inception(self.source, self.classifier, splits=self.args.splits, **self.options())
+
+    def particulars(self, measured):
+        found = departures.of_measuring(
+            measured, self.classifier, self.source.description, self.protocol, self.args.window
+        )
+        return {
+            "source": self.source.description,
+            **self.common(),
+            "departures": departures.as_json(found + of_source(self.source, self.protocol)),
+        }
+
+    def common(self):
+        return {
+            "window": self.args.window,
+            "n_frames": self.classifier.n_frames,
+            "classifier": {
+                **self.classifier.description,
+                "classes": self.classifier.n_classes,
+                "input": self.classifier.input,
+                "doubt": self.classifier.doubt,
+            },
+            "made_by": provenance.describe(get_device(self.args.gpu)),
+        }
+
+    def describe(self, result):
+        many = f"{result['repeats']} x {result['samples']} samples"
+        if result["splits"] > 1:
+            many += f", {result['splits']} splits each"
+        score = with_spread(result["inception_score"], result["standard_deviation"])
+        window = f"{describe_window(result)}; seed {result['seed']}"
+        return [
+            f"Inception score {score} ({many}; protocol {result['protocol']}).",
+            *verdict(result, self.protocol),
+            "",
+            f"Samples: {describe_source(result['source'])}; {window}.",
+            f"{describe_classifier(result['classifier'], self.protocol)} Score: exp(mean KL(p(y|x) || "
+            f"p(y))), p(y|x) the softmax of fc8, in float64{single(result['scores'])}.",
+            describe_making(result),
+        ]
+
+
+class Frechet(Inception):
+    """The Fréchet distance of a source from a reference."""
+
+    def __init__(self, args):
+        super().__init__(args)
+        self.reference = self.open(args.reference)
+
+    def measure(self):
+        n_reference = self.args.reference_samples
+        return measure_frechet(
+            self.source, self.reference, self.classifier, n_reference=n_reference, **self.options()
+        )
+
+    def particulars(self, measured):
+        found = departures.of_measuring(
+            measured, self.classifier, self.source.description, self.protocol, self.args.window
+        )
+        facts = self.reference.description.get("facts")
+        found += departures.of_data(
+            facts, {key: UCF101[key] for key in ("dataset", "split", "clips", "classes")}
+        )
+        published = self.protocol.frechet_windows is not None  # TGAN's authors published no distances
+        return {
+            "source": self.source.description,
+            "reference": self.reference.description,
+            **self.common(),
+            "departures": departures.as_json(found) if published else None,
+        }
+
+    def describe(self, result):
+        many = f"{result['samples']} samples of each"
+        if result["reference_samples"] != result["samples"]:
+            many = f"{result['samples']} samples, {result['reference_samples']} of the reference"
+        if result["repeats"] > 1:
+            many = f"{result['repeats']} x {many}"
+        distance = with_spread(result["frechet_distance"], result["standard_deviation"])
+        sources = f"{describe_source(result['source'])}; reference: {describe_source(result['reference'])}"
+        return [
+            f"Fréchet distance {distance} ({many}; protocol {result['protocol']}).",
+            *verdict(result, self.protocol),
+            "",
+            f"Samples: {sources}; {describe_window(result)}; seed {result['seed']}.",
+            f"{describe_classifier(result['classifier'], self.protocol)} Features: {result['features']}, "
+            f"{result['dimensions']} dimensions{single(result['distances'])}. The distance is biased "
+            "upwards, the more the fewer samples; compare only distances of equally many.",
+            describe_making(result),
+        ]
+
+
+class Game:
+    """The battle of two runs."""
+
+    def __init__(self, args):
+        self.args = args
+        self.a, self.b = (load_player(run, get_device(args.gpu)) for run in (args.run_a, args.run_b))
+        self.data = args.data or self.a.config.data
+        self.test_data = args.test_data or self.data
+
+    def measure(self):
+        args = self.args
+        return measure_gam(self.a, self.b, self.test_data, self.data, args.samples, args.seed, args.bootstrap)
+
+    def particulars(self, measured):
+        runs = self.a, self.b
+        rows = [nearest(run.config, number=3) for run in runs]
+        found = departures.of_game(measured, list(zip(runs, rows)), TGAN.samples)
+        if rows[0] != PLAYER_A:
+            found.append(departures.Departure("model A", rows[0], PLAYER_A))
+        for run in runs:
+            found += departures.of_data(run.data, MOVING_MNIST)
+        tested_on = VideoDataset(self.test_data, self.a.config.n_frames).describe()
+        return {
+            **{
+                name: {
+                    "path": path,
+                    "iteration": run.iteration,
+                    "training": run.config.description,
+                    "row": row,
+                }
+                for name, path, run, row in zip("ab", (self.args.run_a, self.args.run_b), runs, rows)
+            },
+            "test_data": self.test_data,
+            "threshold_data": self.data,
+            "trained_on_test_data": [
+                name for name, run in zip("ab", runs) if same_data(run.data, tested_on)
+            ],
+            "made_by": provenance.describe(get_device(self.args.gpu)),
+            "departures": departures.as_json(dict.fromkeys(found)),
+        }
+
+    def describe(self, result):
+        winner = {"A": result["a"]["path"], "B": result["b"]["path"], "tie": "neither"}[result["winner"]]
+        decided = " (within chance)" if result["decided"] is False and result["winner"] != "tie" else ""
+        errors, thresholds, batch = result["errors"], result["thresholds"], result["batch_statistics"]
+        players = []
+        for name, other in ("a", "b"), ("b", "a"):
+            player, i = result[name], "ab".index(name)
+            players.append(
+                f"{name.upper()}: {player['path']}, iteration {player['iteration']}; threshold "
+                f"{thresholds[i]:.4g}; wrong about {errors[f'test_{name}']:.1%} of the real videos and "
+                f"{errors[f'sample_{other}']:.1%} of {other.upper()}'s samples."
+            )
+        trained_on = " and ".join(name.upper() for name in result["trained_on_test_data"]) or "neither"
+        trained_on += " were" if len(result["trained_on_test_data"]) > 1 else " was"
+        thresholds = result["threshold_data"]
+        if thresholds == result["test_data"]:
+            thresholds = "the other half of its clips"
+        return [
+            f"GAM score r_sample {with_interval(result, 'r_sample')}: {winner} wins{decided}.",
+            f"r_test {with_interval(result, 'r_test')}.",
+            f"As ratios of accuracies: r_sample {with_interval(result, 'r_sample_accuracies')}, r_test "
+            f"{with_interval(result, 'r_test_accuracies')}: "
+            + ("a fair game." if result["fair"] else "far from one, so the game is not fair."),
+            *verdict(result),
+            f"By batch statistics: r_sample {with_interval(batch, 'r_sample')}, "
+            f"r_test {with_interval(batch, 'r_test')}.",
+            "",
+            *players,
+            f"{result['samples']} samples of each, test data {result['test_data']}, which {trained_on} "
+            f"trained on; thresholds by {thresholds}; "
+            f"seeds {result['seed']} for A, {result['seed_b']} for B.",
+            describe_making(result),
+        ]
+
+
+def of_source(source, protocol):
+    """Return the departures of what is scored: of a run's settings and data, or of a data set."""
+    facts = source.description.get("facts")
+    if source.description["kind"] not in ("generator", "data set"):
+        return []
+    if protocol is not TGAN:  # of others' models only the data can be told
+        return departures.of_data(
+            facts, {key: UCF101[key] for key in ("dataset", "split", "clips", "classes")}
+        )
+    found = departures.of_data(facts, UCF101)
+    if source.description["kind"] == "generator":
+        row = nearest(source.generator.config, number=4)
+        found = departures.of_run(source.generator, row) + found
+    return found
+
+
+def check_arguments(args):
+    """Raise InputError for what is out of range or not there, before anything is written or fetched."""
+    if not 0 <= args.seed < 2**32:
         raise InputError(f"seed must be in 0 ... {2**32 - 1}, not {args.seed}")
-    for name in "samples", "repeats", "splits", "batch_size", "bootstrap":
+    for name in "samples", "repeats", "splits", "batch_size", "bootstrap", "reference_samples":
         value = getattr(args, name, None)
         if value is not None and (name, value) != ("bootstrap", 0):
             check_positive_int(**{name: value})
-    for path in sources(args):  # before any weights are fetched
+    for path in sources(args):
         if not os.path.exists(path):
             raise InputError(f"there is no {path}; expected a run, a snapshot, a folder or a file of videos")
-    out = args.out or default_name(args)
-    check_can_write(out)
-    use_device(args.gpu)
-    result, text = {"inception": inception, "frechet": frechet, "gam": play}[args.score](args)
-    print(text)
-    save_json(out, result)
-    print(f"\n{out}")
-
-
-def inception(args):
-    classifier = load_classifier(args.classifier, args.mean, args.gpu)
-    source = open_video_source(args.source, classifier, args)
-    measured = measure_inception(
-        source, classifier, args.samples, args.repeats, args.splits, args.seed, args.batch_size
-    )
-    result = {
-        "score": "inception",
-        **measured,
-        "departures": departures(measured, classifier.description, source.description, args.window),
-        **particulars(classifier, args, source=source.description),
-    }
-    return result, describe_inception(result)
-
-
-def frechet(args):
-    classifier = load_classifier(args.classifier, args.mean, args.gpu)
-    source, reference = (open_video_source(path, classifier, args) for path in (args.source, args.reference))
-    measured = measure_frechet(source, reference, classifier, args.samples, args.seed, args.batch_size)
-    described = particulars(
-        classifier, args, source=source.description, reference=reference.description, features=FEATURES
-    )
-    result = {"score": "frechet", **measured, **described}
-    return result, describe_frechet(result)
-
-
-def play(args):
-    a, b = (load_gan(run, args.gpu) for run in (args.run_a, args.run_b))
-    data = args.data or a[0].config.data
-    test_data = args.test_data or data
-    measured = measure_gam(a, b, test_data, data, args.samples, args.seed, args.bootstrap)
-    tested_on = VideoDataset(test_data, a[0].video_shape[1]).describe()
-    players = {
-        name: {"path": path, "iteration": gan[0].iteration, "training": gan[0].config.description}
-        for name, path, gan in (("a", args.run_a, a), ("b", args.run_b, b))
-    }
-    result = {
-        "score": "gam",
-        **measured,
-        **players,
-        "test_data": test_data,
-        "threshold_data": data,
-        "trained_on_test_data": [
-            name for name, gan in zip("ab", (a, b)) if same_data(gan[0].trained_on, tested_on)
-        ],
-        "made_by": provenance.describe(get_device(args.gpu)),
-    }
-    return result, describe_gam(result)
-
-
-def open_video_source(path, classifier, args):
-    size = None if args.size == 0 else args.size
-    return open_source(path, classifier.n_frames, args.window, args.fps, size, args.range, args.gpu)
-
-
-def particulars(classifier, args, **more):
-    return {
-        **more,
-        "window": f"{args.window} {classifier.n_frames} frames",
-        "classifier": {
-            **classifier.description,
-            "classes": classifier.n_classes,
-            "resized_to": classifier.size,
-            "interpolation": "bicubic, a = -0.75, no antialiasing",
-            "crop": classifier.c3d.video_shape[-1],
-            "scale": classifier.scale,
-        },
-        "made_by": provenance.describe(get_device(args.gpu)),
-    }
-
-
-def describe_inception(result):
-    spread = result["standard_deviation"]
-    spread = "" if spread is None else f" ± {spread:.2f}"
-    many = f"{result['repeats']} x {result['samples']} samples"
-    if result["splits"] > 1:
-        many += f", {result['splits']} splits each"
-    single = ""
-    if len(result["scores"]) > 1:
-        single = "; mean ± standard deviation (divided by n) of the single scores "
-        single += ", ".join(f"{score:.4f}" for score in result["scores"])
-    comparable = "Comparable with the paper's scores, as far as the files tell."
-    if result["departures"]:
-        comparable = f"NOT COMPARABLE with the paper's scores: {'; '.join(result['departures'])}."
-    return (
-        f"Inception score {result['inception_score']:.2f}{spread} ({many}).\n{comparable}\n\n"
-        f"Samples: {describe_source(result['source'])}; {result['window']}; seed {result['seed']}.\n"
-        f"{describe_classifier(result['classifier'])} Score: exp(mean KL(p(y|x) || p(y))), p(y|x) the "
-        f"softmax of fc8, in float64{single}.\n{describe_making(result)}"
-    )
-
-
-def describe_frechet(result):
-    return (
-        f"Fréchet distance {result['frechet_distance']:.2f} ({result['samples']} samples of each).\n\n"
-        f"Samples: {describe_source(result['source'])}; reference: {describe_source(result['reference'])}; "
-        f"{result['window']}; seed {result['seed']}.\n{describe_classifier(result['classifier'])} Features: "
-        f"{result['features']}, {result['dimensions']} dimensions. The distance is biased upwards, the more "
-        "the fewer samples; compare only distances of equally many.\n" + describe_making(result)
-    )
-
-
-def describe_gam(result):
-    winner = {"A": result["a"]["path"], "B": result["b"]["path"], "tie": "neither"}[result["winner"]]
-    decided = " (within chance)" if result["decided"] is False and result["winner"] != "tie" else ""
-    fair = "; far from one, so the game is not fair"
-    if result["fair"]:
-        few = max(result["errors"]["test_a"], result["errors"]["test_b"]) <= FAIR_ERROR
-        fair = "; both err so rarely that this says little" if few else ""
-    errors, thresholds, batch = result["errors"], result["thresholds"], result["batch_statistics"]
-    lines = [
-        f"GAM score r_sample {with_interval(result, 'r_sample')}: {winner} wins{decided}.",
-        f"r_test {with_interval(result, 'r_test')}{fair}.",
-        f"By batch statistics: r_sample {with_interval(batch, 'r_sample')}, "
-        f"r_test {with_interval(batch, 'r_test')}.",
-        "",
-    ]
-    for name, other in ("a", "b"), ("b", "a"):
-        player, i = result[name], "ab".index(name)
-        lines.append(
-            f"{name.upper()}: {player['path']}, iteration {player['iteration']}; threshold "
-            f"{thresholds[i]:.4g}; wrong about {errors[f'test_{name}']:.1%} of the real videos and "
-            f"{errors[f'sample_{other}']:.1%} of {other.upper()}'s samples."
-        )
-    trained_on = " and ".join(name.upper() for name in result["trained_on_test_data"]) or "neither"
-    trained_on += " were" if len(result["trained_on_test_data"]) > 1 else " was"
-    thresholds = result["threshold_data"]
-    if thresholds == result["test_data"]:
-        thresholds = "the other half of its clips"
-    lines.append(
-        f"{result['samples']} samples of each, test data {result['test_data']}, which {trained_on} "
-        f"trained on; thresholds by {thresholds}; seeds {result['seed']} for A, {result['seed_b']} for B."
-    )
-    return "\n".join([*lines, describe_making(result)])
-
-
-def describe_source(source):
-    details = [f"{key} {value}" for key, value in source.items() if key not in ("kind", "path") and value]
-    return f"{source['kind']} {source['path']} ({', '.join(details)})"
-
-
-def describe_classifier(classifier):
-    scale = "" if classifier["scale"] == 1 else f", times {classifier['scale']:g}"
-    training = ""
-    if "training" in classifier:
-        how = classifier["training"]
-        training = (
-            f" Trained by train_classifier.py on {how['data']['source']}, {how['iteration']} iterations, "
-            f"accuracy {how['accuracy']:.1%} on {how['validation_clips']} clips set apart."
-        )
-    files = "; ".join(
-        f"{kind} {file['file']}, SHA-256 {file['sha256']}"
-        for kind, file in classifier.items()
-        if kind in ("weights", "mean")
-    )
-    return (
-        f"Classifier: C3D, {classifier['classes']} classes ({files}). Input: 128 x + 128, each frame to "
-        f"{classifier['resized_to']}x{classifier['resized_to']} ({classifier['interpolation']}), RGB to BGR, "
-        f"less the mean{scale}, the middle {classifier['crop']}x{classifier['crop']} pixels.{training}"
-    )
-
-
-def describe_making(result):
-    made_by = result["made_by"]
-    speed = f", {result['samples_per_second']:.2f} videos/s" if "samples_per_second" in result else ""
-    return (
-        f"tgan_chainer {made_by['version']}, commit {made_by['commit'] or 'unknown'}, {made_by['hardware']}, "
-        f"{result['seconds']:.0f} s{speed}, {made_by['date']}."
-    )
-
-
-def with_interval(result, key):
-    interval = result[f"{key}_interval"]
-    interval = "" if interval is None else f" [{', '.join(score_text(end, '.3f') for end in interval)}]"
-    return score_text(result[key], ".3f") + interval
+    for name in "classifier", "mean", "data", "test_data":
+        path = getattr(args, name, None)
+        if path is not None and not os.path.exists(path):
+            raise InputError(f"there is no {path}, which --{name.replace('_', '-')} names")
 
 
 def sources(args):
@@ -301,7 +399,8 @@ def default_name(args):
         if re.fullmatch(r"(generator|snapshot)_iter_\d+\.npz", os.path.basename(path)):
             names.append(os.path.basename(os.path.dirname(path)))
         names.append(os.path.splitext(os.path.basename(path))[0])
-    stem = os.path.join("results", "scores", "_".join(names))
+    name = os.fsdecode(os.fsencode("_".join(names))[:150])  # file systems take no more than 255 bytes
+    stem = os.path.join("results", "scores", name)
     numbers = itertools.chain([""], (f"_{i}" for i in itertools.count(2)))
     return next(f"{stem}{i}.json" for i in numbers if not os.path.exists(f"{stem}{i}.json"))
 
@@ -337,6 +436,9 @@ def parse_arguments(argv):
     )
     for command in one, two:
         command.add_argument(
+            "--protocol", choices=PROTOCOLS, default="tgan", help="see above (default: %(default)s)"
+        )
+        command.add_argument(
             "--classifier", metavar="FILE", help="weights: the published ones, or of train_classifier.py"
         )
         command.add_argument("--mean", metavar="FILE", help="mean2.npz, for the published weights")
@@ -345,9 +447,9 @@ def parse_arguments(argv):
         )
         command.add_argument("--fps", type=parse_fps, help="resample video files to so many frames a second")
         command.add_argument(
-            "--size", type=int, metavar="N", default=64,
+            "--size", type=int, metavar="N",
             help="resize video files and images (their middle square) and arrays to NxN first; 0 leaves them "
-            "as they are (default %(default)s, what the published models make)",
+            "as they are (default: 64, with --protocol tgan2 0)",
         )  # fmt: skip
         command.add_argument(
             "--range",
@@ -355,9 +457,16 @@ def parse_arguments(argv):
             help="of floats in arrays: signed, [-1, 1] (the default), or unit, [0, 1]",
         )
         command.add_argument("--batch-size", type=int, metavar="N", help="default: 4, on a GPU 32")
-    one.add_argument(
-        "--repeats", type=int, metavar="N", help=f"default: {N_REPEATS}, if there are enough videos"
-    )
+        command.add_argument(
+            "--samples", type=int, metavar="N", help="default: the protocol's, or all that there are"
+        )
+        command.add_argument(
+            "--repeats", type=int, metavar="N", help="default: the protocol's, if there are enough videos"
+        )
+        command.add_argument("--strict", action="store_true", help="end at the first unreadable video")
+        command.add_argument(
+            "--no-cache", dest="cache", action="store_false", help="neither use nor keep class probabilities"
+        )
     one.add_argument(
         "--splits",
         type=int,
@@ -365,15 +474,15 @@ def parse_arguments(argv):
         default=1,
         help="parts of each repeat to score by themselves (default 1)",
     )
-    for command in one, two:
-        command.add_argument(
-            "--samples", type=int, metavar="N", help=f"default: {N_SAMPLES}, or all that there are"
-        )
-    gam.add_argument("--samples", type=int, metavar="N", default=N_SAMPLES, help="default: %(default)s")
+    two.add_argument(
+        "--reference-samples",
+        type=int,
+        metavar="N",
+        help="videos of REFERENCE (default: the protocol's, or as many as there are)",
+    )
+    gam.add_argument("--samples", type=int, metavar="N", default=TGAN.samples, help="default: %(default)s")
     for command in one, two, gam:
         command.add_argument("--seed", type=int, metavar="N", default=0, help="default: 0")
-        command.add_argument(
-            "--gpu", type=int, metavar="N", help="GPU to use, -1 for the CPU (default: 0 if there)"
-        )
+        add_gpu_option(command)
         command.add_argument("--out", metavar="FILE", help="default: a new one in results/scores/")
     return parser.parse_args(argv)

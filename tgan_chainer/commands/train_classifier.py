@@ -4,11 +4,11 @@ DATA is a file made by a command of datasets/ with labels: UCF-101, a folder of 
 MNIST of one digit:
 
   python datasets/moving_mnist.py --digits 1 --out data/moving_digit.h5
-  python experiments/train_classifier.py data/moving_digit.h5
+  %(prog)s data/moving_digit.h5
   python experiments/evaluate.py inception RUN --classifier results/classifier_moving_digit.npz
 
-  python experiments/train_classifier.py data/mine.h5 --preset full --gpu 0
-  python experiments/train_classifier.py data/mine.h5 --init conv3d_deepnetA_ucf.npz --mean mean2.npz --gpu 0
+  %(prog)s data/mine.h5 --preset full --gpu 0
+  %(prog)s data/mine.h5 --init conv3d_deepnetA_ucf.npz --mean mean2.npz --gpu 0
 
 Presets: small has an eighth of C3D's channels and sees 56×56 pixels of 64×64, for a CPU; full has C3D's
 sizes. Both have batch normalization, without which they do not learn from scratch; with --init the network is
@@ -27,6 +27,7 @@ import numpy as np
 from tgan_chainer import extensions, provenance
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
+from tgan_chainer.commands.options import add_gpu_option
 from tgan_chainer.datasets import RandomWindows, VideoDataset
 from tgan_chainer.devices import use_device
 from tgan_chainer.errors import InputError, NonFiniteError
@@ -87,7 +88,8 @@ def main(argv=None):
     print(f"{training.n_clips} clips to train on, {validation.n_clips} to validate, {n_classes} classes")
     with stop, np.errstate(all="ignore"):
         trainer.run(show_loop_exception_msg=False)
-    print(f"{args.out}: accuracy {keep_best.best:.1%} on clips set apart (guessing: {1 / n_classes:.1%})")
+    guessing = np.bincount(validation.labels).max() / validation.n_clips
+    print(f"{args.out}: accuracy {keep_best.best:.1%} on clips set apart (guessing: {guessing:.1%})")
     return 128 + stop.signal if stop.signal is not None else 0
 
 
@@ -118,6 +120,7 @@ class KeepBest(chainer.training.Extension):
                 self.classifier,
                 {
                     "accuracy": accuracy,
+                    "guessing": float(np.bincount(self.validation.labels).max() / self.validation.n_clips),
                     "validation_clips": self.validation.n_clips,
                     "iteration": trainer.updater.iteration,
                     "seed": self.args.seed,
@@ -212,7 +215,5 @@ def parse_arguments(argv):
     parser.add_argument("--validation-interval", type=int, metavar="N", default=200, help="default: 200")
     parser.add_argument("--log-interval", type=int, metavar="N", default=50, help="default: 50")
     parser.add_argument("--seed", type=int, metavar="N", default=0, help="default: 0")
-    parser.add_argument(
-        "--gpu", type=int, metavar="N", help="GPU to use, -1 for the CPU (default: 0 if there)"
-    )
+    add_gpu_option(parser)
     return parser.parse_args(argv)

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import imageio.v3 as iio
 import numpy as np
 import PIL.Image
 import pytest
@@ -188,7 +189,14 @@ def test_gaps_without_end_are_refused(tmp_path):
 # Cut short
 
 
-KINDS = [("avi", "mpeg4"), ("mkv", "libx264"), ("webm", "libvpx"), ("mp4", "libx264"), ("mov", "mpeg4")]
+KINDS = [
+    ("avi", "mpeg4"),
+    ("mkv", "libx264"),
+    ("webm", "libvpx"),
+    ("mp4", "libx264"),
+    ("mov", "mpeg4"),
+    ("wmv", "wmv2"),
+]
 
 
 @pytest.mark.parametrize("suffix, codec", KINDS)
@@ -202,6 +210,19 @@ def test_a_file_that_was_cut_is_refused_wherever_it_was_cut(tmp_path, suffix, co
         path.write_bytes(content[:size])
         with pytest.raises(InputError):
             read_video(path, square(16))
+
+
+def test_a_gif_that_was_cut_is_refused_wherever_it_was_cut(tmp_path):
+    path = tmp_path / "clip.gif"
+    iio.imwrite(path, moving_picture(30, 64, 64), duration=40, loop=0)
+    assert len(read_video(path, square(16))[0]) == 30
+    content = path.read_bytes()
+    for size in [*np.random.RandomState(0).randint(1, len(content), 20), len(content) - 1]:
+        path.write_bytes(content[:size])
+        with pytest.raises(InputError):
+            read_video(path, square(16))
+    path.write_bytes(content + b"appended")
+    assert len(read_video(path, square(16))[0]) == 30
 
 
 def test_an_mp4_with_its_index_in_front_is_refused_as_well(tmp_path):

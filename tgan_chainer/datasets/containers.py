@@ -6,6 +6,8 @@ is there. Most containers say in their first bytes how long they are.
 
 import os
 
+ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")  # WMV's container
+ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"moof", b"styp")
 
 
@@ -27,6 +29,10 @@ def stated_size(file):
         return _stated_by_matroska(file)
     if start[4:8] in BOXES:
         return _stated_by_boxes(file, size)
+    if start[:3] == b"GIF":
+        return _stated_by_gif(file, size)
+    if start == ASF[:12]:
+        return _stated_by_asf(file)
     return None
 
 
@@ -85,3 +91,38 @@ def _stated_by_boxes(file, size):
             return end
         end += length
     return end
+
+
+def _stated_by_gif(file, size):
+    # GIF89a: header, screen, its colours, then blocks up to the trailer. It does not say how long it is, but
+    # without a trailer there is more of it to come.
+    file.seek(10)
+    _skip_colours(file, file.read(1))
+    while kind := file.read(1):
+        if kind == b";":
+            return file.tell()
+        if kind == b"!":
+            file.seek(1, os.SEEK_CUR)
+        elif kind == b",":
+            file.seek(8, os.SEEK_CUR)
+            _skip_colours(file, file.read(1), after=1)
+        else:
+            return None
+        while length := file.read(1)[:1]:
+            if not length[0]:
+                break
+            file.seek(length[0], os.SEEK_CUR)
+    return size + 1
+
+
+def _skip_colours(file, flags, after=2):
+    n_colours = 2 << (flags[0] & 7) if flags and flags[0] & 0x80 else 0
+    file.seek(3 * n_colours + after, os.SEEK_CUR)
+
+
+def _stated_by_asf(file):
+    # The object of file properties: its name and length, the file's number, the file's size.
+    file.seek(0)
+    _, found, properties = file.read(1 << 16).partition(ASF_PROPERTIES)
+    size = int.from_bytes(properties[24:32], "little")
+    return size if found and size else None

@@ -91,7 +91,7 @@ def read_video(path, resizing=None, fps=None, gray=False):
     if not size:
         raise InputError("an empty file")
     if stated is not None and stated > size:
-        raise InputError(f"cut short ({size} bytes; expected {stated} by its header)")
+        raise InputError(f"cut short ({size} bytes; expected at least {stated})")
     try:
         only = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
         with av.open(path, options=only, metadata_errors="replace") as container:

@@ -1,7 +1,7 @@
 """Temporal Generative Adversarial Nets with Singular Value Clipping (Saito et al., ICCV 2017) in Chainer."""
 
 # First of all. The second makes `import chainer`, which all that follows does, work on today's Python, NumPy.
-from tgan_chainer import _interrupt  # noqa: F401  # isort: skip
+from tgan_chainer import _interrupt  # isort: skip
 from tgan_chainer import _chainer_compat  # noqa: F401  # isort: skip
 
 from tgan_chainer.clipping import SingularValueClipping, WeightClipping
@@ -25,6 +25,8 @@ from tgan_chainer.runs import Run, load_generator, load_run
 from tgan_chainer.updaters import GANUpdater
 from tgan_chainer.version import __version__
 from tgan_chainer.videos import save_videos
+
+_interrupt.end()
 
 __all__ = [
     "C3D",

@@ -1,0 +1,615 @@
+// Convolution over up to three axes, its adjoint (the deconvolution) and the kernel's gradient, by Winograd's
+// minimal filtering.
+//
+// One axis. A filter of R taps gives M outputs from M + R - 1 inputs x. Winograd (1980) computes them with only
+// E = M + R - 1 multiplications, by polynomials that are multiplied at E points (Lavin and Gray 2016):
+//
+//     y = A ((B x) * (G w)),                                     * element by element.
+//
+// F(2, 2), points 0, 1, infinity; 3 products instead of 4, and no coefficient but 0 and ±1:
+//
+//     m0 = (x0 - x1) w0,   m1 = x1 (w0 + w1),   m2 = (x2 - x1) w1;      y0 = m0 + m1,   y1 = m1 + m2.
+//
+// F(2, 3), points 0, 1, -1, infinity; 4 products instead of 6:
+//
+//     m0 = (x0 - x2) w0,                     m1 = (x1 + x2) (w0 + w1 + w2) / 2,
+//     m3 = (x3 - x1) w2,                     m2 = (x2 - x1) (w0 - w1 + w2) / 2;   y0 = m0 + m1 + m2,   y1 = m1 - m2 + m3.
+//
+// More points would save more products, but their larger coefficients cost accuracy: F(4, 2) doubles the error.
+//
+// Strides. A stride of s splits an axis into s phases, elements 0, s, 2s, ...; 1, s + 1, ...; and so on. A kernel of
+// k elements is a filter of ⌈k / s⌉ taps for each phase, element r s + q being tap r of phase q, and the phases are
+// further channels. So the 4×4×4 kernels of stride 2 of the paper's networks go by F(2, 2), 27 products instead of
+// 64. Where no minimal filtering fits an axis, each of the kernel's k elements counts as a phase with a filter of
+// one tap (M = E = R = 1): the direct sum.
+//
+// Channels and axes. With a sum over the channels c and phases q, * becomes a matrix product for each of the E
+// products; over several axes A, B and G are applied along each of them in turn.
+//
+// Adjoints. The whole is linear in x, in w and in the gradient of y, so that the same three matrices, transposed, give
+//
+//     convolution      y  = A ((G w) · (B x)),
+//     its adjoint      gx = Bᵀ ((G w)ᵀ · (Aᵀ gy)),
+//     kernel gradient  gw = Gᵀ ((Aᵀ gy) · (B x)ᵀ).
+//
+// In memory. Arrays are (C, *axes, N). The *large* side is the input x of the convolution, the *small* one its output;
+// an axis of the small side is cut into tiles of M outputs, each of which sees a *window* of the large side. A *unit*
+// is a tile of `lanes` elements of the batch: a vector then holds the same element of several examples, so that
+// B, A and G work on whole vectors, and units side by side are the columns of the matrix products.
+#pragma once
+#include <cstdlib>
+
+#include "products.hpp"
+#include "threads.hpp"
+
+namespace TARGET {
+
+using tgan::for_parts;
+
+struct Identity {
+  static constexpr int rows = 1, columns = 1;
+  static constexpr float values[1][1] = {{1}};
+};
+
+template <class M> struct Transposed {
+  static constexpr int rows = M::columns, columns = M::rows;
+};
+
+struct DirectSum {  // one axis
+  static constexpr int taps = 1, outputs = 1, products = 1;
+  using Input = Identity;
+  using Output = Identity;
+  using Kernel = Identity;
+};
+
+struct TwoTaps {  // F(2, 2)
+  static constexpr int taps = 2, outputs = 2, products = 3;
+  struct Input {
+    static constexpr int rows = 3, columns = 3;
+    static constexpr float values[3][3] = {{1, -1, 0}, {0, 1, 0}, {0, -1, 1}};
+  };
+  struct Output {
+    static constexpr int rows = 2, columns = 3;
+    static constexpr float values[2][3] = {{1, 1, 0}, {0, 1, 1}};
+  };
+  struct Kernel {
+    static constexpr int rows = 3, columns = 2;
+    static constexpr float values[3][2] = {{1, 0}, {1, 1}, {0, 1}};
+  };
+};
+
+struct ThreeTaps {  // F(2, 3)
+  static constexpr int taps = 3, outputs = 2, products = 4;
+  struct Input {
+    static constexpr int rows = 4, columns = 4;
+    static constexpr float values[4][4] = {{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, -1, 0, 1}};
+  };
+  struct Output {
+    static constexpr int rows = 2, columns = 4;
+    static constexpr float values[2][4] = {{1, 1, 1, 0}, {0, 1, -1, 1}};
+  };
+  struct Kernel {
+    static constexpr int rows = 4, columns = 3;
+    static constexpr float values[4][3] = {{1, 0, 0}, {.5f, .5f, .5f}, {.5f, -.5f, .5f}, {0, 0, 1}};
+  };
+};
+
+template <class M> constexpr float element(int i, int j, M) { return M::values[i][j]; }
+template <class M> constexpr float element(int i, int j, Transposed<M>) { return M::values[j][i]; }
+
+template <class M, int i, int j, class V> inline void add_term(V &sum, const V &x) {
+  constexpr float factor = element(i, j, M());
+  if constexpr (factor == 1) sum += x;
+  else if constexpr (factor == -1) sum -= x;
+  else if constexpr (factor != 0) sum += factor * x;
+}
+
+template <class M, int i, class V, int... j>
+inline V apply_row(const V *x, long step, std::integer_sequence<int, j...>) {
+  V sum{};
+  (add_term<M, i, j>(sum, x[j * step]), ...);
+  return sum;
+}
+
+// to[i] = Σ_j M[i][j] from[j], elements `step` apart.
+template <class M, class V, int... i>
+inline void apply(const V *from, V *to, int step, std::integer_sequence<int, i...>) {
+  ((to[i * step] = apply_row<M, i>(from, step, std::make_integer_sequence<int, M::columns>())), ...);
+}
+
+// Apply matrices along the axes of from (Z::columns, Y::columns, X::columns).
+template <class Z, class Y, class X, class V>
+inline void transform(const V *from, V *to /* (Z::rows, Y::rows, X::rows) */) {
+  V along_x[Z::columns * Y::columns * X::rows], along_y[Z::columns * Y::rows * X::rows];
+#pragma GCC unroll 16
+  for (int zy = 0; zy < Z::columns * Y::columns; zy++)
+    apply<X>(from + zy * X::columns, along_x + zy * X::rows, 1, std::make_integer_sequence<int, X::rows>());
+#pragma GCC unroll 4
+  for (int z = 0; z < Z::columns; z++)
+#pragma GCC unroll 4
+    for (int x = 0; x < X::rows; x++)
+      apply<Y>(along_x + z * Y::columns * X::rows + x, along_y + z * Y::rows * X::rows + x, X::rows,
+               std::make_integer_sequence<int, Y::rows>());
+#pragma GCC unroll 16
+  for (int yx = 0; yx < Y::rows * X::rows; yx++)
+    apply<Z>(along_y + yx, to + yx, Y::rows * X::rows, std::make_integer_sequence<int, Z::rows>());
+}
+
+// What a convolution maps to what: of three axes, the missing ones first, of length, kernel and stride 1.
+struct Geometry {
+  long n, large_channels, small_channels;
+  long large[3], small[3], kernel[3], stride[3], pad[3];
+};
+
+template <class T> inline T smaller(T a, T b) { return a < b ? a : b; }
+template <class T> inline T larger(T a, T b) { return a > b ? a : b; }
+inline long divide_up(long a, long b) { return (a + b - 1) / b; }
+
+// Floats that the columns of a block of products, transformed, may take: 2 MB, a part of the last cache.
+constexpr long BLOCK = 1 << 19;
+
+template <int lanes, class Z, class Y, class X> class Filtering : Geometry {
+  using V = Vector<lanes>;
+  static constexpr int EZ = Z::products, EY = Y::products, EX = X::products, E = EZ * EY * EX;
+  static constexpr int MZ = Z::outputs, MY = Y::outputs, MX = X::outputs;
+  static constexpr int RZ = Z::taps, RY = Y::taps, RX = X::taps;
+  static constexpr int UNITS = COLUMNS / lanes;  // of a panel of the matrix products
+  static constexpr int products[3] = {EZ, EY, EX}, outputs[3] = {MZ, MY, MX};
+  static constexpr long NOWHERE = -(1L << 40);  // the place of an element that does not exist; sums with it are < 0
+
+  const int threads;
+  long phases[3], overlap[3], tiles[3];   // neighbouring windows share `overlap` elements
+  long n_phases = 1, chunks, large_rows;  // chunks: of the batch; rows: channels times phases
+  long large_size, small_size;            // floats of a channel
+  bool covers = true;                     // every element of the large side is in some window
+  long *places;                           // memory of the tables below
+  // For each axis, where the elements of each tile's window are, (tiles, phases, products), and its outputs,
+  // (tiles, outputs): their distance in memory from the axis's first element.
+  long *of_window[3], *of_outputs[3];
+
+ public:
+  Filtering(const Geometry &g, int threads) : Geometry(g), threads(threads) {
+    const int taps[3] = {RZ, RY, RX};
+    long n_places = 0;
+    for (int axis = 0; axis < 3; axis++) {
+      phases[axis] = products[axis] == 1 ? kernel[axis] : divide_up(kernel[axis], taps[axis]);
+      tiles[axis] = divide_up(small[axis], outputs[axis]);
+      n_phases *= phases[axis];
+      n_places += tiles[axis] * (phases[axis] * products[axis] + outputs[axis]);
+    }
+    chunks = divide_up(n, lanes);
+    large_rows = large_channels * n_phases;
+    places = (long *)malloc(n_places * sizeof(long));
+    long *next = places;
+    large_size = small_size = n;
+    for (int axis = 2; axis >= 0 && places; axis--) {
+      const long width = phases[axis] * products[axis], step = stride[axis] * outputs[axis];
+      overlap[axis] = width - step;
+      covers &= overlap[axis] >= 0 && tiles[axis] * step + overlap[axis] - pad[axis] >= large[axis];
+      of_window[axis] = next;
+      for (long t = 0; t < tiles[axis]; t++)
+        for (long q = 0; q < phases[axis]; q++)
+          for (int e = 0; e < products[axis]; e++) {
+            const long i = t * step + q + e * phases[axis] - pad[axis];
+            *next++ = i >= 0 && i < large[axis] ? i * large_size : NOWHERE;
+          }
+      of_outputs[axis] = next;
+      for (long i = 0; i < tiles[axis] * outputs[axis]; i++) *next++ = i < small[axis] ? i * small_size : NOWHERE;
+      large_size *= large[axis], small_size *= small[axis];
+    }
+  }
+  ~Filtering() { free(places); }
+  Filtering(const Filtering &) = delete;
+
+  // Whether there was memory; without, call nothing else.
+  explicit operator bool() const { return places; }
+
+  // x (large_channels, *large, n), W (small_channels, large_channels, *kernel), bias (small_channels) or null
+  // → y (small_channels, *small, n).
+  bool convolve(const float *x, const float *W, const float *bias, float *y) const {
+    if (E == 1 && n % COLUMNS == 0) return convolve_in_place(x, W, bias, y);
+    const long depth = large_rows, panels = divide_up(unit_count(), UNITS);
+    const long most = larger(1L, smaller(16L, BLOCK / (E * depth * COLUMNS)));
+    const long block = larger(1L, smaller(most, panels / (2 * threads)));
+    const long column_parts = divide_up(panels, block);
+    // Too few columns for all threads: cut the rows as well, although each part then transforms the input.
+    const long row_parts = smaller(divide_up(threads, column_parts), count_blocks(small_channels));
+    float *U = transformed_kernel<false>(W);
+    if (!U) return false;
+    bool done = for_parts(
+        column_parts * row_parts, E * block * COLUMNS * (depth + small_channels), threads,
+        [&](long part, float *columns) {
+          const long first_block = part % row_parts * count_blocks(small_channels) / row_parts;
+          const long end_block = (part % row_parts + 1) * count_blocks(small_channels) / row_parts;
+          const long row = block_start(small_channels, first_block), end = block_start(small_channels, end_block);
+          const Units units{*this, part / row_parts * block * UNITS, block * UNITS, 0, chunks};
+          const long n_panels = divide_up(units.count, UNITS), panel = depth * COLUMNS, of_product = n_panels * panel;
+          float *results = columns + E * of_product;
+          for (long c = 0; c < large_channels; c++)
+            units.for_each([&](const Unit &unit, long column) {
+              float *to = columns + column / COLUMNS * panel + c * n_phases * COLUMNS + column % COLUMNS;
+              load_window(x + c * large_size, unit, to, of_product, COLUMNS);
+            });
+          units.clear_missing(columns, E, of_product, panel, depth);
+          for (int e = 0; e < E; e++)
+            for (long b = first_block; b < end_block; b++) {
+              const long start = block_start(small_channels, b);
+              const int rows = int(block_start(small_channels, b + 1) - start);
+              for (long p = 0; p < n_panels; p++)
+                multiply_rows<true, false>(
+                    rows, depth, U + (e * small_channels + start) * depth, 0, panel_at(columns + e * of_product + p * panel),
+                    results + ((p * small_channels + start) * E + e) * COLUMNS, E * COLUMNS);
+            }
+          for (long m = row; m < end; m++)
+            units.for_each([&](const Unit &unit, long column) {
+              const float *from = results + (column / COLUMNS * small_channels + m) * E * COLUMNS + column % COLUMNS;
+              store_tile(from, COLUMNS, y + m * small_size, unit, bias ? bias[m] : 0);
+            });
+        });
+    free(U);
+    return done;
+  }
+
+  // The same for direct sums over batches that fill panels: what the windows hold can be read where it lies.
+  bool convolve_in_place(const float *x, const float *W, const float *bias, float *y) const {
+    float *U = transformed_kernel<false>(W);
+    if (!U) return false;
+    // Rows that are read at a time. Channels lie at distances that fall on the same places of the cache.
+    const long group = larger(1L, smaller(large_channels, 32 / n_phases));
+    bool done = for_parts(small[0] * small[1], n + 2 * group * n_phases, threads, [&](long part, float *zeros) {
+      const float **rows = (const float **)(zeros + n);
+      memset(zeros, 0, 4 * n);
+      Unit unit{{part / small[1], part % small[1], 0}, 0, lanes};
+      for (long m = 0; m < small_channels; m++) {
+        float *to = y + m * small_size + output_place(unit, 0);
+        for (long i = 0; i < small[2] * n; i++) to[i] = bias ? bias[m] : 0;
+      }
+      for (long c = 0; c < large_channels; c += group)
+        for (unit.tile[2] = 0; unit.tile[2] < small[2]; unit.tile[2]++) {
+          long depth = 0;
+          for (long k = c; k < smaller(c + group, large_channels); k++)
+            for_phases(unit, [&](long, const Window &window) {
+              const long place = window.place(0);
+              rows[depth++] = place < 0 ? zeros : x + k * large_size + place;
+            });
+          for_blocks(small_channels, [&](long start, int height) {
+            const float *factors = U + start * large_rows + c * n_phases * height;
+            float *to = y + start * small_size + output_place(unit, 0);
+            long i = 0;
+            auto panel = [&](long k) { return rows[k] + i; };
+            for (; height <= 3 && i + 2 * COLUMNS <= n; i += 2 * COLUMNS)
+              multiply_rows<true, true, 3, 4>(height, depth, factors, 0, panel, to + i, small_size);
+            for (; i < n; i += COLUMNS)
+              multiply_rows<true, true>(height, depth, factors, 0, panel, to + i, small_size);
+          });
+        }
+    });
+    free(U);
+    return done;
+  }
+
+  // y (small_channels, *small, n), W as above, bias (large_channels) or null → x (large_channels, *large, n).
+  bool deconvolve(const float *y, const float *W, const float *bias, float *x) const {
+    // Tiles that share elements of x follow each other in one part. Results of so many rows at a time are added.
+    const long group = channel_group(), groups = divide_up(large_channels, group), depth = small_channels;
+    const long chunk_parts = smaller(chunks, 2L * threads);
+    const long channel_parts = smaller(divide_up(threads, chunk_parts), groups);
+    const long panels = divide_up(unit_count() / chunks * divide_up(chunks, chunk_parts), UNITS);
+    const long block = larger(1L, smaller(smaller(16L, panels), BLOCK / (E * depth * COLUMNS)));
+    float *U = transformed_kernel<true>(W);
+    if (!U) return false;
+    if (!covers)
+      for (long c = 0; c < large_channels; c++)
+        for (long i = 0; i < large_size; i++) x[c * large_size + i] = bias ? bias[c] : 0;
+    bool done = for_parts(
+        chunk_parts * channel_parts, E * block * COLUMNS * (depth + group * n_phases), threads,
+        [&](long part, float *columns) {
+          const long i = part / channel_parts, j = part % channel_parts;
+          const long chunk = chunks * i / chunk_parts, end_chunk = chunks * (i + 1) / chunk_parts;
+          const long channel = groups * j / channel_parts * group;
+          const long end = smaller(groups * (j + 1) / channel_parts * group, large_channels);
+          const long count = unit_count() / chunks * (end_chunk - chunk);
+          for (long first = 0; first < count; first += block * UNITS) {
+            const Units units{*this, first, block * UNITS, chunk, end_chunk};
+            const long n_panels = divide_up(units.count, UNITS), panel = depth * COLUMNS;
+            const long of_product = n_panels * panel;
+            float *results = columns + E * of_product;
+            for (long m = 0; m < small_channels; m++)
+              units.for_each([&](const Unit &unit, long column) {
+                float *to = columns + column / COLUMNS * panel + m * COLUMNS + column % COLUMNS;
+                load_tile(y + m * small_size, unit, to, of_product);
+              });
+            units.clear_missing(columns, E, of_product, panel, depth);
+            for (long c = channel; c < end; c += group) {
+              const long rows = smaller(group, large_channels - c) * n_phases;
+              for (int e = 0; e < E; e++)
+                for (long p = 0; p < n_panels; p++)
+                  for_blocks(rows, [&](long start, int height) {
+                    multiply_rows<true, false>(
+                        height, depth, U + (e * large_rows + c * n_phases + start) * depth, 0,
+                        panel_at(columns + e * of_product + p * panel), results + ((p * rows + start) * E + e) * COLUMNS,
+                        E * COLUMNS);
+                  });
+              for (long k = 0; k < rows / n_phases; k++)
+                units.for_each([&](const Unit &unit, long column) {
+                  const float *from =
+                      results + (column / COLUMNS * rows + k * n_phases) * E * COLUMNS + column % COLUMNS;
+                  add_window(from, COLUMNS, E * COLUMNS, x + (c + k) * large_size, unit, bias ? bias[c + k] : 0);
+                });
+            }
+          }
+        });
+    free(U);
+    return done;
+  }
+
+  // x (large_channels, *large, n), gy (small_channels, *small, n) → gW (small_channels, large_channels, *kernel).
+  bool kernel_gradient(const float *x, const float *gy, float *gW) const {
+    // Sums over all columns, block after block. A small gradient is summed in parts, over some of the columns each.
+    const long units_count = unit_count(), size = E * small_channels * padded(large_rows);
+    const long block = larger(4L, smaller(smaller(64L, units_count), 2 * BLOCK / (E * small_channels * lanes)));
+    const long blocks = divide_up(units_count, block);
+    const long column_parts = size <= BLOCK ? smaller(blocks, 8L) : 1;
+    const long channel_parts = column_parts > 1 ? 1 : smaller((long)threads, large_channels);
+    const long group = larger(1L, smaller(large_channels, 128 / n_phases));  // channels whose columns are held
+    const long width = block * lanes + 16;  // not a power of two: rows would fall on the same places of the cache
+    const long n_sums = column_parts > 1 ? column_parts * size : 0;
+    float *sums = n_sums ? allocate(n_sums) : nullptr;
+    if (n_sums && !sums) return false;
+    const long of_x = group * n_phases * width, of_y = small_channels * width;
+    const long scratch = (n_sums ? 0 : size) + E * (of_x + of_y) + block * lanes * COLUMNS;
+    bool done = for_parts(column_parts * channel_parts, scratch, threads, [&](long part, float *memory) {
+      const long i = part / channel_parts, j = part % channel_parts;
+      const long channel = large_channels * j / channel_parts, end = large_channels * (j + 1) / channel_parts;
+      const long row = padded((end - channel) * n_phases), of_product = small_channels * row;
+      float *gU = n_sums ? sums + i * size : memory, *y_columns = n_sums ? memory : memory + size;
+      float *x_columns = y_columns + E * of_y, *panel = x_columns + E * of_x;
+      memset(gU, 0, 4 * E * of_product);
+      for (long b = blocks * i / column_parts; b < blocks * (i + 1) / column_parts; b++) {
+        const Units units{*this, b * block, block, 0, chunks};
+        const long depth = units.count * lanes;
+        for (long m = 0; m < small_channels; m++)
+          units.for_each([&](const Unit &unit, long column) {
+            load_tile(gy + m * small_size, unit, y_columns + m * width + column, of_y);
+          });
+        for (long c = channel; c < end; c += group) {
+          const long rows = smaller(group, end - c) * n_phases;
+          for (long k = 0; k < rows / n_phases; k++)
+            units.for_each([&](const Unit &unit, long column) {
+              load_window(x + (c + k) * large_size, unit, x_columns + k * n_phases * width + column, of_x, width);
+            });
+          for (int e = 0; e < E; e++)
+            for (long r = 0; r < rows; r += COLUMNS) {
+              transpose_panel<lanes>(x_columns + e * of_x + r * width, width, int(rows - r), depth, panel);
+              float *target = gU + e * of_product + (c - channel) * n_phases + r;
+              for_blocks(small_channels, [&](long m, int height) {
+                multiply_rows<false, true>(height, depth, y_columns + e * of_y + m * width, width, panel_at(panel),
+                                           target + m * row, row);
+              });
+            }
+        }
+      }
+      if (!n_sums) store_kernel(gU, row, channel, end, gW);
+    });
+    if (done && n_sums) {
+      for (long i = 1; i < column_parts; i++)
+        for (long k = 0; k < size; k++) sums[k] += sums[i * size + k];
+      store_kernel(sums, padded(large_rows), 0, large_channels, gW);
+    }
+    free(sums);
+    return done;
+  }
+
+ private:
+  struct Unit {
+    long tile[3], start;  // start: its first element of the batch
+    int n;                // elements of the batch, at most `lanes`
+  };
+
+  // Some units one after the other, numbered from the last axis of (*tiles, chunks of a part of the batch).
+  struct Units {
+    const Filtering &filtering;
+    long first, count, first_chunk, n_chunks;
+
+    Units(const Filtering &f, long first, long most, long first_chunk, long end_chunk)
+        : filtering(f), first(first), first_chunk(first_chunk), n_chunks(end_chunk - first_chunk) {
+      count = smaller(most, f.unit_count() / f.chunks * n_chunks - first);
+    }
+
+    // Call function(unit, its first column).
+    template <class Function> inline void for_each(Function function) const {
+      Unit unit;
+      long chunk = first % n_chunks, tile = first / n_chunks;
+      for (int axis = 2; axis >= 0; axis--) {
+        unit.tile[axis] = tile % filtering.tiles[axis];
+        tile /= filtering.tiles[axis];
+      }
+      for (long i = 0; i < count; i++) {
+        unit.start = (first_chunk + chunk) * lanes;
+        unit.n = int(smaller((long)lanes, filtering.n - unit.start));
+        function(unit, i * lanes);
+        if (++chunk < n_chunks) continue;
+        chunk = 0;
+        for (int axis = 2; axis >= 0 && ++unit.tile[axis] == filtering.tiles[axis]; axis--) unit.tile[axis] = 0;
+      }
+    }
+
+    // Zeros for the columns of the last panel that no unit fills.
+    void clear_missing(float *columns, int n_products, long of_product, long panel, long depth) const {
+      const long used = count * lanes % COLUMNS;
+      if (!used) return;
+      for (int e = 0; e < n_products; e++)
+        for (long k = 0; k < depth; k++)
+          memset(columns + e * of_product + count * lanes / COLUMNS * panel + k * COLUMNS + used, 0,
+                 4 * (COLUMNS - used));
+    }
+  };
+
+  long unit_count() const { return tiles[0] * tiles[1] * tiles[2] * chunks; }
+  static long padded(long rows) { return divide_up(rows, COLUMNS) * COLUMNS; }
+  long channel_group() const { return larger(1L, smaller(large_channels, 24 / n_phases)); }
+
+  static float *allocate(long floats) { return (float *)aligned_alloc(64, divide_up(4 * floats, 64) * 64); }
+
+  // One phase of a unit's window.
+  struct Window {
+    const long *at[3];  // places of its elements along each axis
+    int shared[3];      // so many of them were in the axis's window before
+
+    inline long place(int e) const { return at[0][e / (EY * EX)] + at[1][e / EX % EY] + at[2][e % EX]; }
+    inline bool is_shared(int e) const {
+      return e / (EY * EX) < shared[0] || e / EX % EY < shared[1] || e % EX < shared[2];
+    }
+  };
+
+  // Call function(phase's number, window) for every phase.
+  template <class Function> inline void for_phases(const Unit &unit, Function function) const {
+    long number = 0, q[3];
+    Window window;
+    auto choose = [&](int axis) {
+      window.at[axis] = of_window[axis] + (unit.tile[axis] * phases[axis] + q[axis]) * products[axis];
+      const int shared = products[axis] == 1 ? q[axis] < overlap[axis] : products[axis] - outputs[axis];
+      window.shared[axis] = unit.tile[axis] ? shared : 0;
+      return true;
+    };
+    for (q[0] = 0; q[0] < phases[0] && choose(0); q[0]++)
+      for (q[1] = 0; q[1] < phases[1] && choose(1); q[1]++)
+        for (q[2] = 0; q[2] < phases[2] && choose(2); q[2]++) function(number++, window);
+  }
+
+  // B x of a window of one channel: product e of phase q to to[e * of_product + q * of_phase].
+  inline void load_window(const float *x, const Unit &unit, float *to, long of_product, long of_phase) const {
+    x += unit.start;
+    for_phases(unit, [&](long phase, const Window &window) {
+      V elements[E], transformed[E];
+#pragma GCC unroll 64
+      for (int e = 0; e < E; e++) {
+        const long place = window.place(e);
+        elements[e] = place < 0 ? V{} : load<lanes>(x + place, unit.n);
+      }
+      transform<typename Z::Input, typename Y::Input, typename X::Input>(elements, transformed);
+#pragma GCC unroll 64
+      for (int e = 0; e < E; e++) store(to + e * of_product + phase * of_phase, transformed[e]);
+    });
+  }
+
+  // The adjoint: add to the window. Elements that no window before had are bias so far.
+  inline void add_window(const float *from, long of_product, long of_phase, float *x, const Unit &unit,
+                         float bias) const {
+    x += unit.start;
+    for_phases(unit, [&](long phase, const Window &window) {
+      V transformed[E], elements[E];
+#pragma GCC unroll 64
+      for (int e = 0; e < E; e++) transformed[e] = load<lanes>(from + e * of_product + phase * of_phase);
+      transform<Transposed<typename Z::Input>, Transposed<typename Y::Input>, Transposed<typename X::Input>>(
+          transformed, elements);
+#pragma GCC unroll 64
+      for (int e = 0; e < E; e++) {
+        const long place = window.place(e);
+        if (place < 0) continue;
+        elements[e] += window.is_shared(e) ? load<lanes>(x + place, unit.n) : V{} + bias;
+        store(x + place, elements[e], unit.n);
+      }
+    });
+  }
+
+  // The place of output i of a tile.
+  inline long output_place(const Unit &unit, int i) const {
+    return of_outputs[0][unit.tile[0] * MZ + i / (MY * MX)] + of_outputs[1][unit.tile[1] * MY + i / MX % MY] +
+           of_outputs[2][unit.tile[2] * MX + i % MX];
+  }
+
+  // Aᵀ gy of a tile of one channel: product e to to[e * of_product].
+  inline void load_tile(const float *gy, const Unit &unit, float *to, long of_product) const {
+    V elements[MZ * MY * MX], transformed[E];
+#pragma GCC unroll 8
+    for (int i = 0; i < MZ * MY * MX; i++) {
+      const long place = output_place(unit, i);
+      elements[i] = place < 0 ? V{} : load<lanes>(gy + place + unit.start, unit.n);
+    }
+    transform<Transposed<typename Z::Output>, Transposed<typename Y::Output>, Transposed<typename X::Output>>(
+        elements, transformed);
+#pragma GCC unroll 64
+    for (int e = 0; e < E; e++) store(to + e * of_product, transformed[e]);
+  }
+
+  // A of the products: a tile of the output.
+  inline void store_tile(const float *from, long of_product, float *y, const Unit &unit, float bias) const {
+    V transformed[E], elements[MZ * MY * MX];
+#pragma GCC unroll 64
+    for (int e = 0; e < E; e++) transformed[e] = load<lanes>(from + e * of_product);
+    transform<typename Z::Output, typename Y::Output, typename X::Output>(transformed, elements);
+#pragma GCC unroll 8
+    for (int i = 0; i < MZ * MY * MX; i++) {
+      const long place = output_place(unit, i);
+      if (place >= 0) store(y + place + unit.start, elements[i] + bias, unit.n);
+    }
+  }
+
+  // Call function(tap's number, its place in the kernel of two channels) for each tap of a phase that exists.
+  template <class Function> inline void for_taps(long phase, Function function) const {
+    const long q[3] = {phase / (phases[1] * phases[2]), phase / phases[2] % phases[1], phase % phases[2]};
+    for (int z = 0; z < RZ; z++)
+      for (int y = 0; y < RY; y++)
+        for (int x = 0; x < RX; x++) {
+          const long at_z = z * phases[0] + q[0], at_y = y * phases[1] + q[1], at_x = x * phases[2] + q[2];
+          if (at_z < kernel[0] && at_y < kernel[1] && at_x < kernel[2])
+            function((z * RY + y) * RX + x, (at_z * kernel[1] + at_y) * kernel[2] + at_x);
+        }
+  }
+
+  // G w, packed for multiply_rows: (product, block of rows, depth, row of the block). Rows are the small side's
+  // channels, depth the large side's with their phases; for the adjoint the other way round.
+  template <bool is_adjoint> float *transformed_kernel(const float *W) const {
+    const long rows = is_adjoint ? large_rows : small_channels, depth = is_adjoint ? small_channels : large_rows;
+    const long n_taps = kernel[0] * kernel[1] * kernel[2];
+    // Blocks are those of the products: for the adjoint they start anew at each group of channels.
+    const long group = is_adjoint ? channel_group() * n_phases : rows, of_group = count_blocks(group);
+    const long blocks = rows / group * of_group + count_blocks(rows % group);
+    float *U = allocate(E * rows * depth);
+    if (!U) return nullptr;
+    const long parts = E * rows * depth < BLOCK / 4 ? 1 : smaller(blocks, 4L * threads);
+    constexpr int width = ROWS <= 8 ? 8 : 16;
+    auto work = [&](long part, float *) {
+      for (long b = blocks * part / parts; b < blocks * (part + 1) / parts; b++) {
+        const long first = b / of_group * group, height = smaller(group, rows - first);
+        const long start = first + block_start(height, b % of_group);
+        const int n = int(first + block_start(height, b % of_group + 1) - start);
+        for (long k = 0; k < depth; k++) {
+          Vector<width> taps[RZ * RY * RX] = {}, transformed[E];
+          for (int i = 0; i < n; i++) {
+            const long large = is_adjoint ? start + i : k, of_small = is_adjoint ? k : start + i;
+            const float *from = W + (of_small * large_channels + large / n_phases) * n_taps;
+            for_taps(large % n_phases, [&](int tap, long place) { taps[tap][i] = from[place]; });
+          }
+          transform<typename Z::Kernel, typename Y::Kernel, typename X::Kernel>(taps, transformed);
+          for (int e = 0; e < E; e++) store(U + (e * rows + start) * depth + k * n, transformed[e], n);
+        }
+      }
+    };
+    if (!for_parts(parts, 0, threads, work)) {
+      free(U);
+      return nullptr;
+    }
+    return U;
+  }
+
+  // Gᵀ of the sums gU (product, small side's channel, row of the large side's `channel` to `end`) → their gW.
+  void store_kernel(const float *gU, long row, long channel, long end, float *gW) const {
+    const long n_taps = kernel[0] * kernel[1] * kernel[2], rows = (end - channel) * n_phases;
+    for (long m = 0; m < small_channels; m++)
+      for (long r = 0; r < rows; r += WIDTH) {
+        Vector<WIDTH> sums[E], taps[RZ * RY * RX];
+        for (int e = 0; e < E; e++) sums[e] = load<WIDTH>(gU + (e * small_channels + m) * row + r);
+        transform<Transposed<typename Z::Kernel>, Transposed<typename Y::Kernel>, Transposed<typename X::Kernel>>(
+            sums, taps);
+        for (int i = 0; i < smaller((long)WIDTH, rows - r); i++) {
+          const long c = channel + (r + i) / n_phases;
+          float *to = gW + (m * large_channels + c) * n_taps;
+          for_taps((r + i) % n_phases, [&](int tap, long place) { to[place] = taps[tap][i]; });
+        }
+      }
+  }
+};
+
+}  // namespace TARGET

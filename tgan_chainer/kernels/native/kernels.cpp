@@ -1,0 +1,94 @@
+// The functions that Python calls: they choose the target that fits the processor, and run its parts in threads.
+//
+// All return false if there is no memory, with nothing done.
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "target.hpp"
+#include "threads.hpp"
+
+namespace baseline { extern const tgan::Target target; }
+#if defined(__x86_64__)
+namespace avx2 { extern const tgan::Target target; }
+namespace avx512 { extern const tgan::Target target; }
+#endif
+
+namespace tgan {
+
+bool run_parts(long parts, long scratch, int threads, Work work, void *context) {
+  if (threads > parts) threads = int(parts);
+  const long size = (4 * scratch + 63) / 64 * 64;
+  char *memory = nullptr;
+  if (size && !(memory = static_cast<char *>(aligned_alloc(64, size * threads)))) return false;
+  std::atomic<long> next{0};
+  auto run = [&](int thread) {
+    for (long part; (part = next++) < parts;) work(context, part, reinterpret_cast<float *>(memory + thread * size));
+  };
+  std::vector<std::thread> others;
+  try {
+    for (int i = 1; i < threads; i++) others.emplace_back(run, i);
+  } catch (const std::system_error &) {  // the system allows no more: do with those that are there
+  }
+  run(0);
+  for (auto &thread : others) thread.join();
+  free(memory);
+  return true;
+}
+
+static const Target *targets[] = {
+#if defined(__x86_64__)
+    &avx512::target, &avx2::target,
+#endif
+    &baseline::target};
+
+static bool runs_here(const Target *target) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (target == &avx2::target) return has_avx2;
+  if (target == &avx512::target)
+    return has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+#endif
+  return target == &baseline::target;
+}
+
+static const Target *chosen() {
+  static const Target *target = [] {
+    for (const Target *candidate : targets)
+      if (runs_here(candidate)) return candidate;
+    return &baseline::target;
+  }();
+  return target;
+}
+
+}  // namespace tgan
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+// The chosen target's name.
+EXPORT const char *tgan_target() { return tgan::chosen()->name; }
+EXPORT bool tgan_filter(int operation, const long *geometry, const float *a, const float *b, const float *bias,
+                        float *to, int threads) {
+  return tgan::chosen()->filter(operation, geometry, a, b, bias, to, threads);
+}
+EXPORT bool tgan_normalize(const long *shape, const float *x, const float *gamma, const float *beta, float *mean, float *var,
+               float *y, float eps, float slope, bool is_fixed, int threads) {
+  return tgan::chosen()->normalize(shape, x, gamma, beta, mean, var, y, eps, slope, is_fixed, threads);
+}
+EXPORT bool tgan_normalize_backward(const long *shape, const float *x, const float *gamma, const float *beta, float *mean,
+                        float *var, const float *gy, float *gx, float *ggamma, float *gbeta, float eps, float slope,
+                        bool is_fixed, int threads) {
+  return tgan::chosen()->normalize_backward(shape, x, gamma, beta, mean, var, gy, gx, ggamma, gbeta, eps, slope, is_fixed, threads);
+}
+EXPORT bool tgan_leaky_relu(long n, const float *x, const float *other, float *to, float slope, int threads) {
+  return tgan::chosen()->leaky_relu(n, x, other, to, slope, threads);
+}
+EXPORT bool tgan_rmsprop(long count, const long *sizes, float *const *values, float *const *squares,
+             const float *const *gradients, float learning_rate, float alpha, float eps, int threads) {
+  return tgan::chosen()->rmsprop(count, sizes, values, squares, gradients, learning_rate, alpha, eps, threads);
+}

@@ -1,0 +1,77 @@
+// Products of small matrices out of the cache: the only place where the multiplications of a convolution are.
+//
+// A product is cut into blocks of at most ROWS rows and COLUMNS columns, whose sums fit into the registers: for
+// each k one element of every row of A, broadcast, multiplies two vectors of B.
+#pragma once
+#include "vectors.hpp"
+
+namespace TARGET {
+
+constexpr int ROWS = WIDTH == 16 ? 12 : 6;  // sums then take 24 of AVX-512's 32 registers, 12 of the others' 16
+constexpr int COLUMNS = 2 * WIDTH;
+
+// C (rows, vectors * WIDTH) = (or +=) A (rows, depth) B (depth, vectors * WIDTH).
+//
+// Row k of B is at b(k). Element (i, k) of A is a[i * a_row + k], or, if A is packed, a[k * rows + i].
+template <int rows, int vectors, bool is_packed, bool adds, class Panel>
+inline void multiply_block(long depth, const float *a, long a_row, Panel b, float *c, long c_row) {
+  Vector<WIDTH> sums[rows][vectors] = {};
+  for (long k = 0; k < depth; k++) {
+    Vector<WIDTH> row[vectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++) row[v] = load<WIDTH>(b(k) + v * WIDTH);
+#pragma GCC unroll 12
+    for (int i = 0; i < rows; i++) {
+      const float factor = is_packed ? a[k * rows + i] : a[i * a_row + k];
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; v++) sums[i][v] += factor * row[v];
+    }
+  }
+#pragma GCC unroll 12
+  for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++) {
+      float *target = c + i * c_row + v * WIDTH;
+      store(target, adds ? load<WIDTH>(target) + sums[i][v] : sums[i][v]);
+    }
+}
+
+// As multiply_block, of a number of rows known only now, at most `most`.
+template <bool is_packed, bool adds, int most = ROWS, int vectors = 2, class Panel>
+inline void multiply_rows(int rows, long depth, const float *a, long a_row, Panel b, float *c, long c_row) {
+  if (rows == most) return multiply_block<most, vectors, is_packed, adds>(depth, a, a_row, b, c, c_row);
+  if constexpr (most > 1) multiply_rows<is_packed, adds, most - 1, vectors>(rows, depth, a, a_row, b, c, c_row);
+}
+
+// The rows of a contiguous B.
+inline auto panel_at(const float *b) {
+  return [b](long k) { return b + k * COLUMNS; };
+}
+
+// Rows are cut into blocks of about equal height, at most ROWS.
+inline long count_blocks(long rows) { return (rows + ROWS - 1) / ROWS; }
+inline long block_start(long rows, long i) { return rows * i / count_blocks(rows); }
+
+// Call function(first row, number of rows) for each block.
+template <class Function> inline void for_blocks(long rows, Function function) {
+  for (long i = 0; i < count_blocks(rows); i++) {
+    long start = block_start(rows, i);
+    function(start, int(block_start(rows, i + 1) - start));
+  }
+}
+
+// Rows (of columns that are contiguous, `row` apart) → (depth, COLUMNS), the missing ones zeros. depth is a
+// multiple of `lanes`.
+template <int lanes>
+inline void transpose_panel(const float *from, long row, int rows, long depth, float *to) {
+  for (long k = 0; k < depth; k += lanes)
+    for (int first = 0; first < COLUMNS; first += lanes) {
+      Vector<lanes> square[lanes];
+      for (int i = 0; i < lanes; i++)
+        square[i] = first + i < rows ? load<lanes>(from + (first + i) * row + k) : Vector<lanes>{};
+      transpose<lanes>(square);
+      for (int i = 0; i < lanes; i++) store(to + (k + i) * COLUMNS + first, square[i]);
+    }
+}
+
+}  // namespace TARGET

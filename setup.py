@@ -1,7 +1,12 @@
+import concurrent.futures
+import hashlib
 import pathlib
+import platform
 import re
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError
 
 ROOT = pathlib.Path(__file__).resolve().parent
 README = ROOT / "README.md"
@@ -36,6 +41,46 @@ EXTRAS_REQUIRE = {
     ],
 }
 
+KERNELS = ROOT / "tgan_chainer" / "kernels" / "native"
+SOURCES = sorted(KERNELS.glob("*.?pp"))
+# -fno-signed-zeros and its like change no number that is finite.
+FLAGS = ["-std=c++17", "-O3", "-g0", "-fPIC", "-fvisibility=hidden", "-pthread"]
+FLAGS += ["-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros"]
+# target.cpp is compiled once for each; which one is used is decided where it runs, so that no wheel crashes on an
+# older processor. NEON belongs to the baseline of aarch64.
+TARGETS = {"baseline": []}
+if platform.machine() in ("x86_64", "AMD64"):
+    TARGETS["avx2"] = ["-mavx2", "-mfma"]
+    TARGETS["avx512"] = [*TARGETS["avx2"], *(f"-mavx512{part}" for part in ("f", "vl", "bw", "dq"))]
+
+
+class BuildKernels(build_ext):
+    """Build the compiled kernels where there is a C++ compiler; without one the package works, more slowly."""
+
+    def build_extension(self, ext):
+        # Of the sources, so that Python can tell a library that was built from others.
+        digest = hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdigest()[:16]
+
+        def compile(source, name, *flags):
+            return self.compiler.compile(
+                [str((KERNELS / source).relative_to(ROOT))], f"{self.build_temp}/{name}", extra_postargs=[*FLAGS, *flags]
+            )
+
+        tasks = [("target.cpp", name, f"-DTARGET={name}", *flags) for name, flags in TARGETS.items()]
+        tasks.append(("kernels.cpp", "kernels", f'-DTGAN_SOURCES="{digest}"'))
+        path = pathlib.Path(self.get_ext_fullpath(ext.name)).resolve()
+        try:
+            with concurrent.futures.ThreadPoolExecutor(2) as pool:
+                objects = sum(pool.map(lambda task: compile(*task), tasks), [])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.compiler.link_shared_object(objects, str(path), extra_postargs=["-pthread"], target_lang="c++")
+        except (BaseError, OSError) as error:
+            self.warn(
+                f"tgan_chainer does without its compiled kernels, and is slower on a CPU ({error}). "
+                "With a C++ compiler (Debian: apt install g++), install it again."
+            )
+
+
 setup(
     name="tgan-chainer",
     version=VERSION,
@@ -62,6 +107,8 @@ setup(
         "tgan_chainer.reproduction": ["templates/*.html"],
     },
     entry_points={"console_scripts": ["tgan = tgan_chainer.commands:main"]},
+    ext_modules=[Extension("tgan_chainer.kernels._native", [])],
+    cmdclass={"build_ext": BuildKernels},
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,
 )

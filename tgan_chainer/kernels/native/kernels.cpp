@@ -70,25 +70,34 @@ static const Target *chosen() {
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
+// A hash of the sources that this was built from.
+EXPORT const char *tgan_sources() { return TGAN_SOURCES; }
+
 // The chosen target's name.
 EXPORT const char *tgan_target() { return tgan::chosen()->name; }
+
 EXPORT bool tgan_filter(int operation, const long *geometry, const float *a, const float *b, const float *bias,
                         float *to, int threads) {
   return tgan::chosen()->filter(operation, geometry, a, b, bias, to, threads);
 }
-EXPORT bool tgan_normalize(const long *shape, const float *x, const float *gamma, const float *beta, float *mean, float *var,
-               float *y, float eps, float slope, bool is_fixed, int threads) {
-  return tgan::chosen()->normalize(shape, x, gamma, beta, mean, var, y, eps, slope, is_fixed, threads);
+
+EXPORT bool tgan_normalize(long channels, long length, const float *x, const float *gamma, const float *beta,
+                           float *mean, float *var, float *y, float eps, float slope, bool is_fixed, int threads) {
+  return tgan::chosen()->normalize(channels, length, x, gamma, beta, mean, var, y, eps, slope, is_fixed, threads);
 }
-EXPORT bool tgan_normalize_backward(const long *shape, const float *x, const float *gamma, const float *beta, float *mean,
-                        float *var, const float *gy, float *gx, float *ggamma, float *gbeta, float eps, float slope,
-                        bool is_fixed, int threads) {
-  return tgan::chosen()->normalize_backward(shape, x, gamma, beta, mean, var, gy, gx, ggamma, gbeta, eps, slope, is_fixed, threads);
+
+EXPORT bool tgan_normalize_backward(long channels, long length, const float *x, const float *gamma, const float *beta,
+                                    float *mean, float *var, const float *gy, float *gx, float *ggamma, float *gbeta,
+                                    float eps, float slope, bool is_fixed, int threads) {
+  return tgan::chosen()->normalize_backward(channels, length, x, gamma, beta, mean, var, gy, gx, ggamma, gbeta, eps,
+                                            slope, is_fixed, threads);
 }
+
 EXPORT bool tgan_leaky_relu(long n, const float *x, const float *other, float *to, float slope, int threads) {
   return tgan::chosen()->leaky_relu(n, x, other, to, slope, threads);
 }
+
 EXPORT bool tgan_rmsprop(long count, const long *sizes, float *const *values, float *const *squares,
-             const float *const *gradients, float learning_rate, float alpha, float eps, int threads) {
+                         const float *const *gradients, float learning_rate, float alpha, float eps, int threads) {
   return tgan::chosen()->rmsprop(count, sizes, values, squares, gradients, learning_rate, alpha, eps, threads);
 }

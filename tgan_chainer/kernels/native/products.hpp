@@ -14,7 +14,7 @@ constexpr int COLUMNS = 2 * WIDTH;
 //
 // Row k of B is at b(k). Element (i, k) of A is a[i * a_row + k], or, if A is packed, a[k * rows + i].
 template <int rows, int vectors, bool is_packed, bool adds, class Panel>
-inline void multiply_block(long depth, const float *a, long a_row, Panel b, float *c, long c_row) {
+__attribute__((noinline)) void multiply_block(long depth, const float *a, long a_row, Panel b, float *c, long c_row) {
   Vector<WIDTH> sums[rows][vectors] = {};
   for (long k = 0; k < depth; k++) {
     Vector<WIDTH> row[vectors];
@@ -38,7 +38,7 @@ inline void multiply_block(long depth, const float *a, long a_row, Panel b, floa
 
 // As multiply_block, of a number of rows known only now, at most `most`.
 template <bool is_packed, bool adds, int most = ROWS, int vectors = 2, class Panel>
-inline void multiply_rows(int rows, long depth, const float *a, long a_row, Panel b, float *c, long c_row) {
+void multiply_rows(int rows, long depth, const float *a, long a_row, Panel b, float *c, long c_row) {
   if (rows == most) return multiply_block<most, vectors, is_packed, adds>(depth, a, a_row, b, c, c_row);
   if constexpr (most > 1) multiply_rows<is_packed, adds, most - 1, vectors>(rows, depth, a, a_row, b, c, c_row);
 }

@@ -22,19 +22,23 @@ bool run(int operation, const Geometry &geometry, const float *a, const float *b
   }
 }
 
-template <int lanes>
-bool filter(int operation, const Geometry &g, const float *a, const float *b, const float *bias, float *to,
-            int threads) {
+// Vectors that transforms work on: of AVX-512 only half of one, since batches are small.
+constexpr int LANES = WIDTH < 8 ? 4 : 8;
+
+bool filter_axes(int operation, const Geometry &g, const float *a, const float *b, const float *bias, float *to,
+                 int threads) {
   auto has_taps = [&](int axis, int taps) {
     return divide_up(g.kernel[axis], g.stride[axis]) == taps && g.small[axis] > 1;
   };
   auto use = [&](auto run) { return run(operation, g, a, b, bias, to, threads); };
   if (has_taps(1, 2) && has_taps(2, 2))
-    return use(has_taps(0, 2) ? run<lanes, TwoTaps, TwoTaps, TwoTaps> : run<lanes, DirectSum, TwoTaps, TwoTaps>);
-  if (g.large_channels >= 8 && has_taps(1, 3) && has_taps(2, 3))
-    return use(has_taps(0, 3) ? run<lanes, ThreeTaps, ThreeTaps, ThreeTaps> : run<lanes, DirectSum, ThreeTaps, ThreeTaps>);
-  if (has_taps(2, 2)) return use(run<lanes, DirectSum, DirectSum, TwoTaps>);
-  return use(run<lanes, DirectSum, DirectSum, DirectSum>);
+    return use(has_taps(0, 2) ? run<LANES, TwoTaps, TwoTaps, TwoTaps> : run<LANES, DirectSum, TwoTaps, TwoTaps>);
+  // On fewer channels the transforms take longer than the products that they save.
+  if (g.large_channels < 8 || !has_taps(1, 3) || !has_taps(2, 3))
+    return use(run<LANES, DirectSum, DirectSum, DirectSum>);
+  if (!has_taps(0, 3)) return use(run<LANES, DirectSum, ThreeTaps, ThreeTaps>);
+  // C3D scores videos in small batches, for which vectors of fewer lanes waste less.
+  return use(g.n <= 4 ? run<4, ThreeTaps, ThreeTaps, ThreeTaps> : run<LANES, ThreeTaps, ThreeTaps, ThreeTaps>);
 }
 
 // The adjoint of a convolution of stride 1, as the convolution by the kernel turned round that it also is.
@@ -52,32 +56,29 @@ bool turn_round(const Geometry &g, const float *y, const float *W, const float *
     for (long c = 0; c < g.large_channels; c++)
       for (long k = 0; k < n_taps; k++)
         kernel[(c * g.small_channels + m) * n_taps + n_taps - 1 - k] = W[(m * g.large_channels + c) * n_taps + k];
-  bool done = run<8, DirectSum, DirectSum, DirectSum>(0, turned, y, kernel, bias, x, threads);
+  bool done = run<LANES, DirectSum, DirectSum, DirectSum>(0, turned, y, kernel, bias, x, threads);
   free(kernel);
   return done;
 }
 
-bool filter_any(int operation, const long *numbers, const float *a, const float *b, const float *bias, float *to,
-                int threads) {
+bool filter(int operation, const long *numbers, const float *a, const float *b, const float *bias, float *to,
+            int threads) {
   Geometry g;
   memcpy(&g, numbers, sizeof g);
-  if (operation == 1 && g.stride[0] == 1 && g.stride[1] == 1 && g.stride[2] == 1 && g.large_channels < 8)
-    return turn_round(g, a, b, bias, to, threads);
-  // Vectors of fewer lanes waste less on a small batch.
-  return g.n <= 4 || WIDTH < 8 ? filter<4>(operation, g, a, b, bias, to, threads)
-                               : filter<8>(operation, g, a, b, bias, to, threads);
+  const bool has_stride_1 = g.stride[0] == 1 && g.stride[1] == 1 && g.stride[2] == 1;
+  if (operation == 1 && has_stride_1 && g.large_channels < 8) return turn_round(g, a, b, bias, to, threads);
+  return filter_axes(operation, g, a, b, bias, to, threads);
 }
 
-bool normalize(const long *shape, const float *x, const float *gamma, const float *beta, float *mean, float *var,
-               float *y, float eps, float slope, bool is_fixed, int threads) {
-  const Normalization normalization{shape[0], shape[1], gamma, beta, mean, var, eps, slope, is_fixed, threads};
-  return normalization.forward(x, y);
+bool normalize(long channels, long length, const float *x, const float *gamma, const float *beta, float *mean,
+               float *var, float *y, float eps, float slope, bool is_fixed, int threads) {
+  return Normalization{channels, length, gamma, beta, mean, var, eps, slope, is_fixed, threads}.forward(x, y);
 }
 
-bool normalize_backward(const long *shape, const float *x, const float *gamma, const float *beta, float *mean,
+bool normalize_backward(long channels, long length, const float *x, const float *gamma, const float *beta, float *mean,
                         float *var, const float *gy, float *gx, float *ggamma, float *gbeta, float eps, float slope,
                         bool is_fixed, int threads) {
-  const Normalization normalization{shape[0], shape[1], gamma, beta, mean, var, eps, slope, is_fixed, threads};
+  const Normalization normalization{channels, length, gamma, beta, mean, var, eps, slope, is_fixed, threads};
   return normalization.backward(x, gy, gx, ggamma, gbeta);
 }
 
@@ -89,6 +90,6 @@ bool rmsprop(long count, const long *sizes, float *const *values, float *const *
 #define STRING(name) #name
 #define NAME(name) STRING(name)
 extern const tgan::Target target;
-const tgan::Target target{NAME(TARGET), filter_any, normalize, normalize_backward, leaky_relu, rmsprop};
+const tgan::Target target{NAME(TARGET), filter, normalize, normalize_backward, leaky_relu, rmsprop};
 
 }  // namespace TARGET

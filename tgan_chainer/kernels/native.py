@@ -1,0 +1,153 @@
+"""The compiled kernels for a CPU: convolutions, batch normalization, leaky ReLU and RMSprop in C++.
+
+``native/`` has their sources, of which ``filtering.hpp`` tells how they convolve. setup.py builds them where there is
+a compiler; where there is none, or with ``TGAN_CHAINER_KERNELS=numpy`` in the environment, NumPy computes.
+They take float32 arrays (C, *axes, N) that are contiguous in memory, use as many threads as
+:func:`tgan_chainer.parallel.thread_count` says, and give the same bits for any number.
+"""
+
+import ctypes
+import functools
+import hashlib
+import os
+import pathlib
+import sysconfig
+
+import numpy as np
+
+from tgan_chainer.parallel import thread_count
+
+_SOURCES = pathlib.Path(__file__).with_suffix("")
+_LIBRARY = pathlib.Path(__file__).with_name("_native" + (sysconfig.get_config_var("EXT_SUFFIX") or ".so"))
+_NAMES = {"baseline": "the baseline of this architecture", "avx2": "AVX2", "avx512": "AVX-512"}
+
+_long, _float, _bool, _int, _array = ctypes.c_long, ctypes.c_float, ctypes.c_bool, ctypes.c_int, ctypes.c_void_p
+_ARGUMENTS = {
+    "tgan_filter": [_int, _array, *[_array] * 4, _int],
+    "tgan_normalize": [_long, _long, *[_array] * 6, _float, _float, _bool, _int],
+    "tgan_normalize_backward": [_long, _long, *[_array] * 9, _float, _float, _bool, _int],
+    "tgan_leaky_relu": [_long, *[_array] * 3, _float, _int],
+    "tgan_rmsprop": [_long, *[_array] * 4, _float, _float, _float, _int],
+}
+
+
+def description():
+    """Return which kernels compute on a CPU, such as "compiled, AVX2", or "NumPy" and why."""
+    library, reason = _load()
+    if library is None:
+        return f"NumPy ({reason})"
+    return f"compiled, {_NAMES[library.tgan_target().decode()]}"
+
+
+def computes(x):
+    """Say whether the array (or variable) x can be given to these kernels."""
+    array = getattr(x, "array", x)
+    return isinstance(array, np.ndarray) and array.dtype == np.float32 and _load()[0] is not None
+
+
+def convolve(x, W, grid, bias=None):
+    """x (C, *large, N), W (C', C, *kernel), bias (C',) or None → (C', *small, N)."""
+    y = np.empty((len(W), *grid.small, x.shape[-1]), np.float32)
+    _filter(0, grid, x, W, bias, y, W.shape)
+    return y
+
+
+def deconvolve(y, W, grid, bias=None):
+    """y (C', *small, N), W (C', C, *kernel), bias (C,) or None → (C, *large, N)."""
+    x = np.empty((W.shape[1], *grid.large, y.shape[-1]), np.float32)
+    _filter(1, grid, y, W, bias, x, W.shape)
+    return x
+
+
+def kernel_gradient(x, y, grid):
+    """x (C, *large, N), y, the gradient of the output, (C', *small, N) → (C', C, *kernel)."""
+    gW = np.empty((len(y), len(x), *grid.kernel), np.float32)
+    _filter(2, grid, x, y, None, gW, gW.shape)
+    return gW
+
+
+def _filter(operation, grid, a, b, bias, to, W_shape):
+    n = a.shape[-1]
+    if to.size == 0 or a.size == 0 or b.size == 0:
+        to[...] = 0
+        return
+    key = (n, *W_shape[1::-1], grid.large, grid.small, grid.kernel, grid.stride, grid.pad)
+    _call("tgan_filter", operation, _geometry(*key), a, b, bias, to)
+
+
+@functools.lru_cache(1024)
+def _geometry(n, n_large, n_small, large, small, kernel, stride, pad):
+    axes = [(1,) * (3 - len(values)) + values for values in (large, small, kernel, stride)]
+    pad = (0,) * (3 - len(pad)) + pad
+    return (ctypes.c_long * 18)(n, n_large, n_small, *sum(axes, ()), *pad)
+
+
+def normalize(x, gamma, beta, mean, var, eps, slope, is_fixed):
+    """Normalize x (C, ...) and apply leaky ReLU, see :mod:`tgan_chainer.functions.batch_normalization`.
+
+    gamma, beta (or None), mean and var are arrays (C,); unless ``is_fixed``, the latter two are overwritten with the
+    batch's. Returns an array like x.
+    """
+    y = np.empty_like(x)
+    arrays = x, gamma, beta, mean, var, y
+    _call("tgan_normalize", len(x), x.size // len(x), *arrays, eps, slope, is_fixed)
+    return y
+
+
+def normalize_backward(x, gamma, beta, mean, var, gy, eps, slope, is_fixed, needs_gx):
+    """Return the gradients of x (None unless ``needs_gx``), gamma and beta from that of the output, gy."""
+    gx, ggamma, gbeta = np.empty_like(x) if needs_gx else None, np.empty_like(gamma), np.empty_like(gamma)
+    arrays = x, gamma, beta, mean, var, gy, gx, ggamma, gbeta
+    _call("tgan_normalize_backward", len(x), x.size // len(x), *arrays, eps, slope, is_fixed)
+    return gx, ggamma, gbeta
+
+
+def leaky_relu(x, other, slope):
+    """Return ``other`` where x > 0, else ``slope * other``; all three arrays lie alike in memory."""
+    y = np.empty_like(x)
+    _call("tgan_leaky_relu", x.size, x, other, y, slope)
+    return y
+
+
+def update_by_rmsprop(values, squares, gradients, learning_rate, alpha, eps):
+    """Update the lists of arrays ``values`` and ``squares``, the mean squares of the gradients, in place."""
+    sizes = (ctypes.c_long * len(values))(*(array.size for array in values))
+    pointers = [
+        (ctypes.c_void_p * len(values))(*map(_address, arrays)) for arrays in (values, squares, gradients)
+    ]
+    _call("tgan_rmsprop", len(values), sizes, *pointers, learning_rate, alpha, eps)
+
+
+def _call(name, *arguments):
+    arguments = [_address(a) if isinstance(a, np.ndarray) else a for a in arguments]
+    if not getattr(_load()[0], name)(*arguments, thread_count()):
+        raise MemoryError(f"{name} needs more memory than there is")
+
+
+def _address(array):
+    if not (array.flags.c_contiguous and array.flags.aligned and array.dtype == np.float32):
+        raise ValueError(f"an array must be contiguous, aligned and of float32, not {array.dtype}")
+    return array.__array_interface__["data"][0]
+
+
+@functools.cache
+def _load():
+    """Return the library and None, or None and why it is not there."""
+    chosen = os.environ.get("TGAN_CHAINER_KERNELS", "")
+    if chosen == "numpy":
+        return None, "TGAN_CHAINER_KERNELS=numpy"
+    if not _LIBRARY.exists():
+        return None, "no compiled kernels: with a C++ compiler, install tgan_chainer again"
+    try:
+        library = ctypes.CDLL(str(_LIBRARY))
+        for name, types in _ARGUMENTS.items():
+            getattr(library, name).argtypes = types
+            getattr(library, name).restype = ctypes.c_bool
+        library.tgan_target.restype = library.tgan_sources.restype = ctypes.c_char_p
+    except (OSError, AttributeError) as error:
+        return None, f"the compiled kernels do not load: {error}"
+    sources = sorted(_SOURCES.glob("*.?pp"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    if sources and library.tgan_sources().decode() != digest:
+        return None, "the compiled kernels are older than their sources: install tgan_chainer again"
+    return library, None

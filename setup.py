@@ -44,7 +44,7 @@ EXTRAS_REQUIRE = {
 KERNELS = ROOT / "tgan_chainer" / "kernels" / "native"
 SOURCES = sorted(KERNELS.glob("*.?pp"))
 # -fno-signed-zeros and its like change no number that is finite.
-FLAGS = ["-std=c++17", "-O3", "-g0", "-fPIC", "-fvisibility=hidden", "-pthread"]
+FLAGS = ["-std=c++17", "-O3", "-g0", "-fPIC", "-fvisibility=hidden", "-pthread", "-Wno-psabi"]
 FLAGS += ["-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros"]
 # target.cpp is compiled once for each; which one is used is decided where it runs, so that no wheel crashes on an
 # older processor. NEON belongs to the baseline of aarch64.
@@ -67,7 +67,8 @@ class BuildKernels(build_ext):
             )
 
         tasks = [("target.cpp", name, f"-DTARGET={name}", *flags) for name, flags in TARGETS.items()]
-        tasks.append(("kernels.cpp", "kernels", f'-DTGAN_SOURCES="{digest}"'))
+        targets = " ".join(f"TARGET({name})" for name in reversed(TARGETS))
+        tasks.append(("kernels.cpp", "kernels", f'-DTGAN_SOURCES="{digest}"', f"-DTARGETS={targets}"))
         path = pathlib.Path(self.get_ext_fullpath(ext.name)).resolve()
         try:
             with concurrent.futures.ThreadPoolExecutor(2) as pool:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tgan_chainer.kernels import native
 from tgan_chainer.parallel import chunks, for_each, scratch
 
 import chainer
@@ -33,15 +34,31 @@ class RMSprop(chainer.optimizers.RMSprop):
         super().__init__(lr, alpha, eps)
 
     def create_update_rule(self):
-        return _TiledRMSpropRule(self.hyperparam)
+        return _RMSpropRule(self.hyperparam)
+
+    def update(self, lossfun=None, *args, **kwds):
+        super().update(lossfun, *args, **kwds)
+        # All parameters in one call of the compiled kernels.
+        rules = [p.update_rule for p in self.target.params() if p.update_rule and p.update_rule.left]
+        if rules:
+            arrays = zip(*(rule.left for rule in rules))
+            h = self.hyperparam
+            native.update_by_rmsprop(*arrays, h.lr, h.alpha, h.eps)
+        for rule in rules:
+            rule.left = None
 
 
-class _TiledRMSpropRule(RMSpropRule):
+class _RMSpropRule(RMSpropRule):
+    left = None  # parameter, mean square and gradient that are left to the optimizer
+
     def update_core_cpu(self, param):
         if param.grad is None:
             return
-        if not (param.array.flags.c_contiguous and self.state["ms"].flags.c_contiguous):
+        if not (param.array.flags.carray and self.state["ms"].flags.carray):
             return super().update_core_cpu(param)
+        if native.computes(param):
+            self.left = param.array, self.state["ms"], np.ascontiguousarray(param.grad)
+            return
         lr, alpha, eps = self.hyperparam.lr, self.hyperparam.alpha, self.hyperparam.eps
         # Views, but for a gradient that does not lie in memory in one piece.
         theta, ms = (array.reshape(-1) for array in (param.array, self.state["ms"]))

@@ -9,7 +9,7 @@ import numpy as np
 
 from tgan_chainer.functions.leaky_relu import activate, derivative
 from tgan_chainer.functions.once_differentiable import OnceDifferentiable
-from tgan_chainer.kernels import layout
+from tgan_chainer.kernels import layout, native
 from tgan_chainer.parallel import chunks, for_each
 
 import chainer.functions as F
@@ -81,14 +81,17 @@ class _BatchNormalization(OnceDifferentiable):
             type_check.expect(p.dtype == x.dtype, p.ndim == 1, p.shape[0] == x.shape[1])
 
     def forward(self, inputs):
-        self.retain_inputs((0, 1))
-        self.retain_outputs((0,))
+        self.retain_inputs(range(len(inputs)))
         x, gamma, *beta = inputs
         xp = backend.get_array_module(x)
         rows = _rows(x)
-        y = xp.empty_like(rows)
         if not self.is_fixed:
             self.mean, self.var = xp.empty_like(gamma), xp.empty_like(gamma)
+        if native.computes(x):
+            y = native.normalize(rows, *self._parameters(gamma, *beta))
+            return (_shaped_like(x, y),)
+        self.retain_outputs((0,))
+        y = xp.empty_like(rows)
 
         def run(part):
             if not self.is_fixed:
@@ -104,10 +107,15 @@ class _BatchNormalization(OnceDifferentiable):
         return (_shaped_like(x, y),)
 
     def gradients(self, indexes, gy):
-        x, gamma = (v.array for v in self.get_retained_inputs())
-        (y,) = self.get_retained_outputs()
+        x, gamma, *beta = (v.array for v in self.get_retained_inputs())
         xp = backend.get_array_module(x)
-        rows, y, gy = _rows(x), _rows(y.array), _rows(gy)
+        rows, gy = _rows(x), _rows(gy)
+        if native.computes(x):
+            parameters = self._parameters(gamma, *beta)
+            gx, ggamma, gbeta = native.normalize_backward(rows, gy, *parameters, 0 in indexes)
+            gx = None if gx is None else _shaped_like(x, gx)
+            return [(gx, ggamma, gbeta)[i] for i in indexes]
+        y = _rows(self.get_retained_outputs()[0].array)
         gx = xp.empty_like(rows)
         ggamma, gbeta = xp.empty_like(gamma), xp.empty_like(gamma)
 
@@ -134,6 +142,9 @@ class _BatchNormalization(OnceDifferentiable):
 
         _for_each_part(rows, run)
         return [(_shaped_like(x, gx), ggamma, gbeta)[i] for i in indexes]
+
+    def _parameters(self, gamma, beta=None):
+        return gamma, beta, self.mean, self.var, self.eps, self.slope, self.is_fixed
 
 
 def _zeros_like(gamma):

@@ -1,4 +1,6 @@
 from tgan_chainer.functions.once_differentiable import OnceDifferentiable
+from tgan_chainer.kernels import native
+from tgan_chainer.kernels.layout import batch_first, batch_last
 
 from chainer import backend
 from chainer.utils import type_check
@@ -31,11 +33,17 @@ class _LeakyReLU(OnceDifferentiable):
 
     def forward(self, inputs):
         self.retain_outputs((0,))
-        return (activate(inputs[0], self.slope),)
+        (x,) = inputs
+        if native.computes(x) and x.ndim > 1:
+            x = batch_last(x)
+            return (batch_first(native.leaky_relu(x, x, self.slope)),)
+        return (activate(x, self.slope),)
 
     def gradients(self, indexes, gy):
-        (y,) = self.get_retained_outputs()
-        return (gy * derivative(y.array, self.slope),)
+        y = self.get_retained_outputs()[0].array
+        if native.computes(y) and y.ndim > 1:
+            return (batch_first(native.leaky_relu(batch_last(y), batch_last(gy), self.slope)),)
+        return (gy * derivative(y, self.slope),)
 
 
 def activate(x, slope):

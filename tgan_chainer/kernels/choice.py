@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tgan_chainer.kernels import columns, winograd_three_taps, winograd_two_taps
+from tgan_chainer.kernels import columns, native, winograd_three_taps, winograd_two_taps
 from tgan_chainer.kernels.libraries import library
 
 # From so many channels on both sides Winograd's additions pay.
@@ -25,6 +25,8 @@ def choose(grid, x, W_shape):
     """
     if (found := library(x)) is not None:
         return found
+    if native.computes(x):
+        return native
     if not isinstance(x, np.ndarray) or min(W_shape[:2]) < _MIN_CHANNELS:
         return columns
     # Winograd's larger kernel pays from so many columns on. (Measured on the layers of Table 1, Fig. 1 and

@@ -1,7 +1,8 @@
 """The compiled kernels for a CPU: convolutions, batch normalization, leaky ReLU and RMSprop in C++.
 
 ``native/`` has their sources, of which ``filtering.hpp`` tells how they convolve. setup.py builds them where there is
-a compiler; where there is none, or with ``TGAN_CHAINER_KERNELS=numpy`` in the environment, NumPy computes.
+a compiler; where there is none, or with ``TGAN_CHAINER_KERNELS=numpy`` in the environment, NumPy computes. (With
+``baseline``, ``avx2`` or ``avx512`` there they use these instructions, else the best that the processor has.)
 They take float32 arrays (C, *axes, N) that are contiguous in memory, use as many threads as
 :func:`tgan_chainer.parallel.thread_count` says, and give the same bits for any number.
 """
@@ -15,6 +16,7 @@ import sysconfig
 
 import numpy as np
 
+from tgan_chainer.kernels.layout import batch_first, batch_last
 from tgan_chainer.parallel import thread_count
 
 _SOURCES = pathlib.Path(__file__).with_suffix("")
@@ -40,39 +42,36 @@ def description():
 
 
 def computes(x):
-    """Say whether the array (or variable) x can be given to these kernels."""
+    """Say whether these kernels are there, and take the array (or variable) x."""
     array = getattr(x, "array", x)
     return isinstance(array, np.ndarray) and array.dtype == np.float32 and _load()[0] is not None
 
 
-def convolve(x, W, grid, bias=None):
-    """x (C, *large, N), W (C', C, *kernel), bias (C',) or None → (C', *small, N)."""
-    y = np.empty((len(W), *grid.small, x.shape[-1]), np.float32)
-    _filter(0, grid, x, W, bias, y, W.shape)
-    return y
+def convolve(x, W, grid):
+    y = np.empty((len(W), *grid.small, len(x)), np.float32)
+    _filter(0, grid, W.shape, batch_last(x), grid.used_kernel(W), y)
+    return batch_first(y)
 
 
-def deconvolve(y, W, grid, bias=None):
-    """y (C', *small, N), W (C', C, *kernel), bias (C,) or None → (C, *large, N)."""
-    x = np.empty((W.shape[1], *grid.large, y.shape[-1]), np.float32)
-    _filter(1, grid, y, W, bias, x, W.shape)
-    return x
+def deconvolve(y, W, grid):
+    x = np.empty((W.shape[1], *grid.large, len(y)), np.float32)
+    _filter(1, grid, W.shape, batch_last(y), grid.used_kernel(W), x)
+    return batch_first(x)
 
 
 def kernel_gradient(x, y, grid):
-    """x (C, *large, N), y, the gradient of the output, (C', *small, N) → (C', C, *kernel)."""
-    gW = np.empty((len(y), len(x), *grid.kernel), np.float32)
-    _filter(2, grid, x, y, None, gW, gW.shape)
-    return gW
+    gW = np.empty((y.shape[1], x.shape[1], *grid.kernel), np.float32)
+    _filter(2, grid, gW.shape, batch_last(x), batch_last(y), gW)
+    return grid.whole_gradient(gW)
 
 
-def _filter(operation, grid, a, b, bias, to, W_shape):
-    n = a.shape[-1]
-    if to.size == 0 or a.size == 0 or b.size == 0:
+def _filter(operation, grid, W_shape, a, b, to):
+    if a.size == 0 or b.size == 0:
         to[...] = 0
         return
-    key = (n, *W_shape[1::-1], grid.large, grid.small, grid.kernel, grid.stride, grid.pad)
-    _call("tgan_filter", operation, _geometry(*key), a, b, bias, to)
+    axes = grid.large, grid.small, grid.kernel, grid.stride, grid.pad
+    n = to.shape[-1] if operation < 2 else a.shape[-1]
+    _call("tgan_filter", operation, _geometry(n, *W_shape[1::-1], *axes), a, b, None, to)
 
 
 @functools.lru_cache(1024)
@@ -94,7 +93,7 @@ def normalize(x, gamma, beta, mean, var, eps, slope, is_fixed):
     return y
 
 
-def normalize_backward(x, gamma, beta, mean, var, gy, eps, slope, is_fixed, needs_gx):
+def normalize_backward(x, gy, gamma, beta, mean, var, eps, slope, is_fixed, needs_gx):
     """Return the gradients of x (None unless ``needs_gx``), gamma and beta from that of the output, gy."""
     gx, ggamma, gbeta = np.empty_like(x) if needs_gx else None, np.empty_like(gamma), np.empty_like(gamma)
     arrays = x, gamma, beta, mean, var, gy, gx, ggamma, gbeta
@@ -110,7 +109,10 @@ def leaky_relu(x, other, slope):
 
 
 def update_by_rmsprop(values, squares, gradients, learning_rate, alpha, eps):
-    """Update the lists of arrays ``values`` and ``squares``, the mean squares of the gradients, in place."""
+    """Update the lists of arrays ``values`` and ``squares``, the mean squares of the gradients, in place.
+
+    All are float32, contiguous and aligned.
+    """
     sizes = (ctypes.c_long * len(values))(*(array.size for array in values))
     pointers = [
         (ctypes.c_void_p * len(values))(*map(_address, arrays)) for arrays in (values, squares, gradients)
@@ -119,14 +121,20 @@ def update_by_rmsprop(values, squares, gradients, learning_rate, alpha, eps):
 
 
 def _call(name, *arguments):
-    arguments = [_address(a) if isinstance(a, np.ndarray) else a for a in arguments]
-    if not getattr(_load()[0], name)(*arguments, thread_count()):
+    arguments = [_ready(a) if isinstance(a, np.ndarray) else a for a in arguments]
+    addresses = [_address(a) if isinstance(a, np.ndarray) else a for a in arguments]
+    if not getattr(_load()[0], name)(*addresses, thread_count()):
         raise MemoryError(f"{name} needs more memory than there is")
 
 
+def _ready(array):
+    """Copy an input that does not lie in memory as it must; results do."""
+    if array.flags.c_contiguous and array.flags.aligned and array.dtype == np.float32:
+        return array
+    return np.require(array, np.float32, ["C", "A"])
+
+
 def _address(array):
-    if not (array.flags.c_contiguous and array.flags.aligned and array.dtype == np.float32):
-        raise ValueError(f"an array must be contiguous, aligned and of float32, not {array.dtype}")
     return array.__array_interface__["data"][0]
 
 
@@ -143,6 +151,7 @@ def _load():
         for name, types in _ARGUMENTS.items():
             getattr(library, name).argtypes = types
             getattr(library, name).restype = ctypes.c_bool
+        library.tgan_choose_target.restype = ctypes.c_bool
         library.tgan_target.restype = library.tgan_sources.restype = ctypes.c_char_p
     except (OSError, AttributeError) as error:
         return None, f"the compiled kernels do not load: {error}"
@@ -150,4 +159,6 @@ def _load():
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
     if sources and library.tgan_sources().decode() != digest:
         return None, "the compiled kernels are older than their sources: install tgan_chainer again"
+    if chosen and not library.tgan_choose_target(chosen.encode()):
+        return None, f"TGAN_CHAINER_KERNELS={chosen}, which is not there or does not run on this processor"
     return library, None

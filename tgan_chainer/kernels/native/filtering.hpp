@@ -169,10 +169,9 @@ template <int lanes, class Z, class Y, class X> class Filtering : Geometry {
 
  public:
   Filtering(const Geometry &g, int threads) : Geometry(g), threads(threads) {
-    const int taps[3] = {RZ, RY, RX};
     long n_places = 0;
     for (int axis = 0; axis < 3; axis++) {
-      phases[axis] = products[axis] == 1 ? kernel[axis] : divide_up(kernel[axis], taps[axis]);
+      phases[axis] = products[axis] == 1 ? kernel[axis] : stride[axis];
       tiles[axis] = divide_up(small[axis], outputs[axis]);
       n_phases *= phases[axis];
       n_places += tiles[axis] * (phases[axis] * products[axis] + outputs[axis]);

@@ -1,6 +1,4 @@
-// The functions that Python calls: they choose the target that fits the processor, and run its parts in threads.
-//
-// All return false if there is no memory, with nothing done.
+// The functions that Python calls, by way of the target that fits the processor, and the threads for their parts.
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -11,11 +9,10 @@
 #include "target.hpp"
 #include "threads.hpp"
 
-namespace baseline { extern const tgan::Target target; }
-#if defined(__x86_64__)
-namespace avx2 { extern const tgan::Target target; }
-namespace avx512 { extern const tgan::Target target; }
-#endif
+// TARGETS lists those that were compiled, the best first, such as TARGET(avx2) TARGET(baseline).
+#define TARGET(name) namespace name { extern const tgan::Target target; }
+TARGETS
+#undef TARGET
 
 namespace tgan {
 
@@ -39,32 +36,30 @@ bool run_parts(long parts, long scratch, int threads, Work work, void *context) 
   return true;
 }
 
-static const Target *targets[] = {
-#if defined(__x86_64__)
-    &avx512::target, &avx2::target,
-#endif
-    &baseline::target};
+#define TARGET(name) &name::target,
+static const Target *const targets[] = {TARGETS};
+#undef TARGET
 
 static bool runs_here(const Target *target) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (target == &avx2::target) return has_avx2;
-  if (target == &avx512::target)
+  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (!strcmp(target->name, "avx2")) return has_avx2;
+  if (!strcmp(target->name, "avx512"))
     return has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
 #endif
-  return target == &baseline::target;
+  return true;
 }
 
-static const Target *chosen() {
-  static const Target *target = [] {
-    for (const Target *candidate : targets)
-      if (runs_here(candidate)) return candidate;
-    return &baseline::target;
-  }();
-  return target;
+// The best one that runs here, or the one of that name; null if there is none.
+static const Target *find(const char *name) {
+  for (const Target *target : targets)
+    if (runs_here(target) && (!name || !strcmp(name, target->name))) return target;
+  return nullptr;
 }
+
+static const Target *chosen = find(nullptr);
 
 }  // namespace tgan
 
@@ -73,31 +68,38 @@ static const Target *chosen() {
 // A hash of the sources that this was built from.
 EXPORT const char *tgan_sources() { return TGAN_SOURCES; }
 
-// The chosen target's name.
-EXPORT const char *tgan_target() { return tgan::chosen()->name; }
+// The name of the target in use: the best for this processor, or what tgan_choose_target said last.
+EXPORT const char *tgan_target() { return tgan::chosen->name; }
+
+// Use another target; false if it is not there or does not run here. Not while anything is computed.
+EXPORT bool tgan_choose_target(const char *name) {
+  const tgan::Target *target = tgan::find(name);
+  if (target) tgan::chosen = target;
+  return target;
+}
 
 EXPORT bool tgan_filter(int operation, const long *geometry, const float *a, const float *b, const float *bias,
                         float *to, int threads) {
-  return tgan::chosen()->filter(operation, geometry, a, b, bias, to, threads);
+  return tgan::chosen->filter(operation, geometry, a, b, bias, to, threads);
 }
 
 EXPORT bool tgan_normalize(long channels, long length, const float *x, const float *gamma, const float *beta,
                            float *mean, float *var, float *y, float eps, float slope, bool is_fixed, int threads) {
-  return tgan::chosen()->normalize(channels, length, x, gamma, beta, mean, var, y, eps, slope, is_fixed, threads);
+  return tgan::chosen->normalize(channels, length, x, gamma, beta, mean, var, y, eps, slope, is_fixed, threads);
 }
 
 EXPORT bool tgan_normalize_backward(long channels, long length, const float *x, const float *gamma, const float *beta,
                                     float *mean, float *var, const float *gy, float *gx, float *ggamma, float *gbeta,
                                     float eps, float slope, bool is_fixed, int threads) {
-  return tgan::chosen()->normalize_backward(channels, length, x, gamma, beta, mean, var, gy, gx, ggamma, gbeta, eps,
+  return tgan::chosen->normalize_backward(channels, length, x, gamma, beta, mean, var, gy, gx, ggamma, gbeta, eps,
                                             slope, is_fixed, threads);
 }
 
 EXPORT bool tgan_leaky_relu(long n, const float *x, const float *other, float *to, float slope, int threads) {
-  return tgan::chosen()->leaky_relu(n, x, other, to, slope, threads);
+  return tgan::chosen->leaky_relu(n, x, other, to, slope, threads);
 }
 
 EXPORT bool tgan_rmsprop(long count, const long *sizes, float *const *values, float *const *squares,
                          const float *const *gradients, float learning_rate, float alpha, float eps, int threads) {
-  return tgan::chosen()->rmsprop(count, sizes, values, squares, gradients, learning_rate, alpha, eps, threads);
+  return tgan::chosen->rmsprop(count, sizes, values, squares, gradients, learning_rate, alpha, eps, threads);
 }

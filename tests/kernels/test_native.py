@@ -1,0 +1,296 @@
+"""The compiled kernels compute what Chainer's own functions do in float64, wherever arrays lie."""
+
+import ctypes
+import mmap
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tgan_chainer import functions
+from tgan_chainer.kernels import Grid, choose, columns, native
+from tgan_chainer.optimizers import RMSprop
+
+import chainer
+import chainer.functions as F
+import chainer.links as L
+
+SOURCES = pathlib.Path(native.__file__).with_suffix("")
+pytestmark = pytest.mark.skipif(
+    not native.description().startswith("compiled"), reason=f"computes by {native.description()}"
+)
+
+
+@st.composite
+def convolutions(draw):
+    """Draw (n, large channels, small channels, grid)."""
+    axes = []
+    for _ in range(draw(st.integers(1, 3))):
+        kernel, stride, pad = draw(st.integers(1, 5)), draw(st.integers(1, 3)), draw(st.integers(0, 3))
+        axes.append((kernel, stride, pad, draw(st.integers(max(1, kernel - 2 * pad), 9))))
+    kernel, stride, pad, large = zip(*axes)
+    small = tuple((d + 2 * p - k) // s + 1 for d, p, k, s in zip(large, pad, kernel, stride))
+    n = draw(st.sampled_from([1, 2, 4, 5, 8, 16, 19, 32]))
+    return n, draw(st.integers(1, 14)), draw(st.integers(1, 14)), Grid(kernel, stride, pad, large, small)
+
+
+def inputs_of(n, n_large, n_small, grid):
+    """Return random x, W and gy, float32 (N, C, *axes)."""
+    random_state = np.random.RandomState(0)
+    shapes = (n, n_large, *grid.large), (n_small, n_large, *grid.whole_kernel), (n, n_small, *grid.small)
+    return [random_state.standard_normal(shape).astype("f") for shape in shapes]
+
+
+def exact_results(x, W, gy, grid):
+    """Return convolution, its transpose and gradient of the kernel, by Chainer in float64."""
+    x, W, gy = (chainer.Variable(array.astype("d")) for array in (x, W, gy))
+    y = F.convolution_nd(x, W, None, grid.stride, grid.whole_pad)
+    return [y.array, *(g.array for g in chainer.grad([y], [x, W], [gy]))]
+
+
+def native_results(x, W, gy, grid):
+    return [
+        native.convolve(x, W, grid),
+        native.deconvolve(gy, W, grid),
+        native.kernel_gradient(x, gy, grid),
+    ]
+
+
+def assert_close(results, expected, tolerance=1e-5):
+    """The tolerance is a share of the largest element."""
+    for result, exact in zip(results, expected):
+        assert result.shape == exact.shape and result.dtype == np.float32
+        np.testing.assert_allclose(result, exact, rtol=0, atol=tolerance * max(abs(exact).max(), 1e-3))
+
+
+@settings(max_examples=150, deadline=None)
+@given(convolutions())
+def test_every_convolution_is_the_direct_sum(convolution):
+    x, W, gy = inputs_of(*convolution)
+    grid = convolution[-1]
+    assert_close(native_results(x, W, gy, grid), exact_results(x, W, gy, grid))
+
+
+LAYERS = {
+    "conv2 of D": (8, 12, 20, Grid((4,) * 3, (2,) * 3, (1,) * 3, (8, 12, 12), (4, 6, 6))),
+    "conv4 of D": (4, 16, 24, Grid((4,) * 3, (2,) * 3, (1,) * 3, (2, 8, 8), (1, 4, 4))),
+    "deconv of G0": (8, 16, 24, Grid((4,), (2,), (1,), (8,), (4,))),
+    "deconv2 of G1": (40, 16, 32, Grid((4, 4), (2, 2), (1, 1), (16, 16), (8, 8))),
+    "deconv5 of G1": (48, 3, 32, Grid((3, 3), (1, 1), (1, 1), (12, 12), (12, 12))),
+    "conv2 of C3D": (4, 24, 40, Grid((3,) * 3, (1,) * 3, (1,) * 3, (4, 9, 9), (4, 9, 9))),
+}
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_results_do_not_depend_on_the_number_of_threads(layer, monkeypatch):
+    arrays, grid = inputs_of(*LAYERS[layer]), LAYERS[layer][-1]
+    results = []
+    for threads in ("1", "2", "3", "64"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        results.append(native_results(*arrays, grid))
+    assert_close(results[0], exact_results(*arrays, grid))
+    for others in results[1:]:
+        for one, other in zip(results[0], others):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("target", ["baseline", "avx2", "avx512"])
+def test_every_target_that_runs_here_computes_the_same(target):
+    script = (
+        "from tests.kernels.test_native import *\n"
+        "print(native.description())\n"
+        "for layer in LAYERS.values() if native.description().startswith('compiled') else ():\n"
+        "    arrays = inputs_of(*layer)\n"
+        "    assert_close(native_results(*arrays, layer[-1]), exact_results(*arrays, layer[-1]))\n"
+    )
+    found = run_python(script, TGAN_CHAINER_KERNELS=target)
+    assert found.startswith("compiled") or "does not run on this processor" in found, found
+
+
+def run_python(script, **environment):
+    """Run a script in the folder of the tests, in a process of its own; return what it printed first."""
+    root = pathlib.Path(__file__).parents[2]
+    path = os.pathsep.join([str(root), *sys.path])
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": path, **environment},
+        cwd=root,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout.partition("\n")[0]
+
+
+@pytest.mark.parametrize("layer", ["conv2 of D", "deconv5 of G1", "conv2 of C3D"])
+def test_rounding_errors_are_a_few_times_those_of_the_direct_sum(layer):
+    arrays, grid = inputs_of(*LAYERS[layer]), LAYERS[layer][-1]
+    exact, direct = exact_results(*arrays, grid), F.convolution_nd(*arrays[:2], None, grid.stride, grid.whole_pad)
+    error = abs(native.convolve(*arrays[:2], grid) - exact[0]).max()
+    assert error < 8 * abs(direct.array - exact[0]).max()
+
+
+def misplaced(array, how):
+    if how == "misaligned":
+        memory = np.empty(array.nbytes + 1, np.uint8)
+        result = memory[1:].view(np.float32).reshape(array.shape)
+    elif how == "backwards":
+        result = np.empty(array.shape, "f")[..., ::-1]
+    else:  # strided
+        result = np.empty((*array.shape[:-1], 2 * array.shape[-1]), "f")[..., ::2]
+    result[...] = array
+    return result
+
+
+@pytest.mark.parametrize("how", ["misaligned", "backwards", "strided"])
+def test_arrays_may_lie_anywhere(how):
+    arrays, grid = inputs_of(*LAYERS["conv2 of D"]), LAYERS["conv2 of D"][-1]
+    assert_close(
+        native_results(*(misplaced(array, how) for array in arrays), grid), exact_results(*arrays, grid)
+    )
+
+
+def guarded(shape, at_end):
+    """Return an array whose last (or first) element has a page after (before) it that nobody may touch."""
+    page, size = mmap.PAGESIZE, 4 * int(np.prod(shape))
+    n_pages = -(-size // page)
+    memory = mmap.mmap(-1, (n_pages + 2) * page)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    for guard in (0, n_pages + 1):
+        assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(start + guard * page), page, 0) == 0
+    offset = page + (n_pages * page - size if at_end else 0)
+    return np.frombuffer(memory, np.float32, size // 4, offset).reshape(shape)
+
+
+def compute_between_guards():
+    """Convolve and normalize arrays with guards on either side; what reads or writes there ends the process."""
+    empty = np.empty
+    for n, n_large, n_small, grid in [*LAYERS.values(), (3, 1, 1, Grid((5,), (2,), (2,), (7,), (4,)))]:
+        for at_end in (False, True):
+            inputs = []
+            for array in inputs_of(n, n_large, n_small, grid):
+                if array.shape[2:] != grid.whole_kernel or array.shape[0] == n:
+                    array = np.moveaxis(array, 0, -1)
+                inputs.append(guarded(array.shape, at_end))
+                inputs[-1][...] = array
+            x, W, gy = inputs
+            first = (-1, *range(x.ndim - 1))
+            np.empty = lambda shape, dtype, at_end=at_end: guarded(shape, at_end)
+            native_results(x.transpose(first), W, gy.transpose(first), grid)
+            np.empty = empty
+            vectors = [guarded((len(x),), at_end) for _ in range(4)]
+            native.normalize(x, *vectors, 1e-5, 0.2, False)
+            native.normalize_backward(x, x, *vectors, 1e-5, 0.2, False, True)
+            native.update_by_rmsprop([x], [x], [x], 0.1, 0.9, 1e-8)
+
+
+def test_nothing_outside_of_the_arrays_is_read_or_written():
+    run_python("from tests.kernels.test_native import *\ncompute_between_guards()")
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (8, 3, 4, 5), (2, 1, 6, 7, 8), (1, 2, 3), (33, 4, 131)])
+@pytest.mark.parametrize("slope", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize("is_fixed", [False, True])
+def test_batch_normalization_is_that_of_chainer(shape, slope, is_fixed):
+    random_state = np.random.RandomState(0)
+    x, gy = (random_state.standard_normal(shape).astype("f") + offset for offset in (3, 0))
+    gamma, beta, mean, var = (random_state.uniform(0.5, 1.5, shape[1]).astype("f") for _ in range(4))
+    results = []
+    for dtype in ("f", "d"):
+        inputs = [chainer.Variable(array.astype(dtype)) for array in (x, gamma, beta)]
+        fixed = [array.astype(dtype) for array in (mean, var)]
+        if dtype == "f":
+            if is_fixed:
+                y = functions.fixed_batch_normalization(*inputs, *fixed, slope=slope)
+            else:
+                y = functions.batch_normalization(*inputs, slope=slope)
+        else:
+            y = F.fixed_batch_normalization(*inputs, *fixed) if is_fixed else F.batch_normalization(*inputs)
+            y = F.leaky_relu(y, slope)
+        gradients = chainer.grad([y], inputs, [chainer.Variable(gy.astype(dtype))])
+        results.append([v.array for v in (y, *gradients)])
+    assert_close(*results, tolerance=3e-5)
+
+
+@pytest.mark.parametrize("offset", [0, 1e3])
+def test_a_mean_far_from_zero_does_not_spoil_the_variance(offset):
+    rows = np.random.RandomState(0).standard_normal((2, 10**5)).astype("f") + np.float32(offset)
+    mean, var = np.empty(2, "f"), np.empty(2, "f")
+    native.normalize(rows, np.ones(2, "f"), None, mean, var, 1e-5, 1.0, False)
+    np.testing.assert_allclose(mean, rows.astype("d").mean(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(var, rows.astype("d").var(axis=1), rtol=1e-5)
+
+
+def test_rmsprop_is_that_of_chainer():
+    links = [L.Linear(300, 401), L.Linear(300, 401)]
+    links[1].copyparams(links[0])
+    optimizers = [
+        RMSprop(0.01).setup(links[0]),
+        chainer.optimizers.RMSprop(0.01, 0.99, 1e-8).setup(links[1]),
+    ]
+    for _ in range(3):
+        gradients = [np.random.standard_normal(p.shape).astype("f") for p in links[0].params()]
+        for link, optimizer in zip(links, optimizers):
+            for parameter, gradient in zip(link.params(), gradients):
+                parameter.grad = gradient.copy()
+            optimizer.update()
+    for ours, theirs in zip(*(link.params() for link in links)):
+        np.testing.assert_allclose(ours.array, theirs.array, rtol=2e-6, atol=3e-7)
+        np.testing.assert_allclose(ours.update_rule.state["ms"], theirs.update_rule.state["ms"], rtol=2e-6)
+
+
+def test_no_thread_is_left_and_a_fork_computes(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    arrays, grid = inputs_of(*LAYERS["deconv2 of G1"]), LAYERS["deconv2 of G1"][-1]
+    before = len(os.listdir("/proc/self/task"))
+    results = native_results(*arrays, grid)
+    assert len(os.listdir("/proc/self/task")) == before
+    if (child := os.fork()) == 0:
+        same = all(map(np.array_equal, native_results(*arrays, grid), results))
+        os._exit(0 if same else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_numpy_computes_where_it_is_asked_to(monkeypatch):
+    grid = LAYERS["conv2 of D"][-1]
+    x, W, _ = inputs_of(*LAYERS["conv2 of D"])
+    assert choose(grid, x, W.shape) is native
+    assert choose(grid, x.astype("d"), W.shape) is columns
+    script = "from tgan_chainer.kernels import native\nprint(native.description(), native.computes.__module__)"
+    assert run_python(script, TGAN_CHAINER_KERNELS="numpy").startswith("NumPy (TGAN_CHAINER_KERNELS=numpy)")
+    monkeypatch.setattr(native, "_load", lambda: (None, ""))
+    assert choose(grid, x, W.shape) is columns
+
+
+def test_a_library_of_other_sources_is_not_used(tmp_path):
+    for path in SOURCES.iterdir():
+        shutil.copy(path, tmp_path)
+    (tmp_path / "filtering.hpp").write_text("// other\n", encoding="utf-8")
+    script = (
+        "import pathlib\nfrom tgan_chainer.kernels import native\n"
+        f"native._SOURCES = pathlib.Path({str(tmp_path)!r})\nprint(native.description())"
+    )
+    assert "older than their sources" in run_python(script)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sanitizers", ["address,undefined", "thread"])
+def test_sanitizers_find_nothing(sanitizers, tmp_path):
+    flags = ["-std=c++17", "-O1", "-g", "-pthread", "-Wno-psabi", f"-fsanitize={sanitizers}"]
+    flags += ["-fno-sanitize-recover=all", "-DTARGET=baseline", '-DTGAN_SOURCES=""', f"-I{SOURCES}"]
+    here = pathlib.Path(__file__).with_name("sanitize.cpp")
+    objects = []
+    for path, define in (SOURCES / "target.cpp", []), (SOURCES / "kernels.cpp", ["-UTARGET"]), (here, []):
+        objects.append(str(tmp_path / f"{path.stem}.o"))
+        define = [*define, "-DTARGETS=TARGET(baseline)"]
+        subprocess.run(["g++", *flags, *define, "-c", str(path), "-o", objects[-1]], check=True)
+    program = str(tmp_path / "program")
+    subprocess.run(["g++", *flags, *objects, "-o", program], check=True)
+    run = subprocess.run([program], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr

@@ -10,6 +10,7 @@ import numpy as np
 
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import save_json
+from tgan_chainer.kernels import native
 from tgan_chainer.parallel import thread_count
 from tgan_chainer.reading import read_json
 from tgan_chainer.version import __version__
@@ -50,7 +51,8 @@ def describe(device):
 
     Returns:
         dict: ``date``, ``commit``, ``version`` of this package, ``versions`` of others, ``hardware`` (the
-        GPU, or the CPU and the number of threads, as text), and what :func:`describe_machine` returns.
+        GPU, or the CPU and the number of threads, as text), ``kernels`` (which a CPU computes with, as
+        text), and what :func:`describe_machine` returns.
     """
     machine = describe_machine()
     versions = {"python": platform.python_version(), "numpy": np.__version__, "chainer": chainer.__version__}
@@ -65,6 +67,7 @@ def describe(device):
         "version": __version__,
         "versions": versions,
         "hardware": hardware,
+        "kernels": native.description(),
         **machine,
     }
 

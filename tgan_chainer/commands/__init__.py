@@ -36,6 +36,8 @@ def main():
         by_name = os.path.basename(sys.argv[0]) == "tgan"
         cli.program = [*(["tgan"] if by_name else [sys.executable, "-m", "tgan_chainer"]), name]
         run(name)
+    from tgan_chainer.kernels import native  # late: it imports Chainer, which takes a second
+
     lines = (f"  {known:18}{what}" for known, what in COMMANDS.items())
     parser = cli.ArgumentParser(
         "Temporal Generative Adversarial Nets with Singular Value Clipping, in Chainer.\n\n"
@@ -43,6 +45,7 @@ def main():
         prog="tgan",
         usage="tgan COMMAND ...",
     )
-    parser.add_argument("--version", action="version", version=f"tgan_chainer {__version__}")
+    version = f"tgan_chainer {__version__}; kernels on a CPU: {native.description()}"
+    parser.add_argument("--version", action="version", version=version)
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
     parser.parse_args()

@@ -43,11 +43,10 @@ EXTRAS_REQUIRE = {
 
 KERNELS = ROOT / "tgan_chainer" / "kernels" / "native"
 SOURCES = sorted(KERNELS.glob("*.?pp"))
-# -fno-signed-zeros and its like change no number that is finite.
 FLAGS = ["-std=c++17", "-O3", "-g0", "-fPIC", "-fvisibility=hidden", "-pthread", "-Wno-psabi"]
-FLAGS += ["-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros"]
-# target.cpp is compiled once for each; which one is used is decided where it runs, so that no wheel crashes on an
-# older processor. NEON belongs to the baseline of aarch64.
+FLAGS += ["-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros"]  # these change no number but -0
+# target.cpp is compiled once for each. Which one is used is decided where it runs: a wheel runs on any
+# processor. NEON belongs to the baseline of aarch64.
 TARGETS = {"baseline": []}
 if platform.machine() in ("x86_64", "AMD64"):
     TARGETS["avx2"] = ["-mavx2", "-mfma"]
@@ -55,16 +54,15 @@ if platform.machine() in ("x86_64", "AMD64"):
 
 
 class BuildKernels(build_ext):
-    """Build the compiled kernels where there is a C++ compiler; without one the package works, more slowly."""
+    """Build the compiled kernels if there is a C++ compiler; without one the package works, but slower."""
 
     def build_extension(self, ext):
         # Of the sources, so that Python can tell a library that was built from others.
         digest = hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdigest()[:16]
 
         def compile(source, name, *flags):
-            return self.compiler.compile(
-                [str((KERNELS / source).relative_to(ROOT))], f"{self.build_temp}/{name}", extra_postargs=[*FLAGS, *flags]
-            )
+            path, folder = str((KERNELS / source).relative_to(ROOT)), f"{self.build_temp}/{name}"
+            return self.compiler.compile([path], folder, extra_postargs=[*FLAGS, *flags])
 
         tasks = [("target.cpp", name, f"-DTARGET={name}", *flags) for name, flags in TARGETS.items()]
         targets = " ".join(f"TARGET({name})" for name in reversed(TARGETS))
@@ -74,7 +72,8 @@ class BuildKernels(build_ext):
             with concurrent.futures.ThreadPoolExecutor(2) as pool:
                 objects = sum(pool.map(lambda task: compile(*task), tasks), [])
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.compiler.link_shared_object(objects, str(path), extra_postargs=["-pthread"], target_lang="c++")
+            options = {"extra_postargs": ["-pthread"], "target_lang": "c++"}
+            self.compiler.link_shared_object(objects, str(path), **options)
         except (BaseError, OSError) as error:
             self.warn(
                 f"tgan_chainer does without its compiled kernels, and is slower on a CPU ({error}). "

@@ -66,7 +66,7 @@ class _Convolution(chainer.FunctionNode):
         x, W, *b = inputs
         small = tuple(map(conv.get_conv_outsize, x.shape[2:], W.shape[2:], self.stride, self.pad))
         grid = Grid(W.shape[2:], self.stride, self.pad, x.shape[2:], small)
-        return (_add_bias(choose(grid, x, W.shape).convolve(x, W, grid), *b),)
+        return (choose(grid, x, W.shape).convolve(x, W, grid, *b),)
 
     def backward(self, indexes, grad_outputs):
         x, W = self.get_retained_inputs()
@@ -99,7 +99,7 @@ class _Deconvolution(chainer.FunctionNode):
             map(conv.get_deconv_outsize, x.shape[2:], W.shape[2:], self.stride, self.pad)
         )
         grid = Grid(W.shape[2:], self.stride, self.pad, self.outsize, x.shape[2:])
-        return (_add_bias(choose(grid, x, W.shape).deconvolve(x, W, grid), *b),)
+        return (choose(grid, x, W.shape).deconvolve(x, W, grid, *b),)
 
     def backward(self, indexes, grad_outputs):
         x, W = self.get_retained_inputs()
@@ -150,12 +150,6 @@ def _check_types(in_types, n_axes, channel_axis, bias_axis):
     if type_check.eval(in_types.size()) == 3:
         b = in_types[2]
         type_check.expect(b.dtype == x.dtype, b.ndim == 1, b.shape[0] == W.shape[bias_axis])
-
-
-def _add_bias(y, b=None):
-    if b is not None:
-        y += b.reshape(-1, *(1 for _ in y.shape[2:]))
-    return y
 
 
 def _sum_per_channel(gy):

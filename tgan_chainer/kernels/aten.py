@@ -28,15 +28,16 @@ def computes(x):
     return _torch() is not None and _torch().cuda.is_available()
 
 
-def convolve(x, W, grid):
-    arguments = _to_torch(x), _to_torch(W), None, *_options(grid)
+def convolve(x, W, grid, b=None):
+    arguments = _to_torch(x), _to_torch(W), None if b is None else _to_torch(b), *_options(grid)
     return _from_torch(_call(_torch().ops.aten.convolution, *arguments), x)
 
 
-def deconvolve(y, W, grid):
+def deconvolve(y, W, grid, b=None):
     sizes = zip(grid.large, grid.small, grid.stride, W.shape[2:], grid.whole_pad)
     missing = tuple(d - (s * (o - 1) + k - 2 * p) for d, o, s, k, p in sizes)
-    arguments = _to_torch(y), _to_torch(W), None, *_options(grid, missing)
+    b = None if b is None else _to_torch(b)
+    arguments = _to_torch(y), _to_torch(W), b, *_options(grid, missing)
     return _from_torch(_call(_torch().ops.aten.convolution, *arguments), y)
 
 

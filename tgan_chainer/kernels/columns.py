@@ -16,6 +16,7 @@ import math
 
 import numpy as np
 
+from tgan_chainer.kernels.bias import add_bias
 from tgan_chainer.kernels.grid import Grid
 from tgan_chainer.kernels.layout import batch_first, batch_last
 from tgan_chainer.parallel import chunks, for_each, scratch
@@ -42,7 +43,7 @@ def is_large(x, W_shape, grid):
     return isinstance(x, np.ndarray) and 2 * n_products >= _LARGE
 
 
-def convolve(x, W, grid):
+def convolve(x, W, grid, b=None):
     in_threads = is_large(x, W.shape, grid)
     W = _matrix(_full_kernel(W, grid))
     windows = _windows(x, grid, in_threads)
@@ -56,7 +57,7 @@ def convolve(x, W, grid):
         target[...] = xp.matmul(W, columns.reshape(len(columns), W.shape[1], -1)).reshape(target.shape)
 
     for_each(run, _blocks(x, grid, *W.shape[::-1], in_threads), in_threads)
-    return batch_first(y)
+    return add_bias(batch_first(y), b)
 
 
 def kernel_gradient(x, y, grid):
@@ -84,7 +85,7 @@ def kernel_gradient(x, y, grid):
     return grid.whole_gradient(gW)
 
 
-def deconvolve(y, W, grid):
+def deconvolve(y, W, grid, b=None):
     in_threads = is_large(y, W.shape, grid)
     W = _full_kernel(W, grid)
     # Gathering computes all grid.lengths outputs of each phase, of which only grid.small count; scattering
@@ -101,7 +102,7 @@ def deconvolve(y, W, grid):
             x[(channels, *outer)] = phases[(channels, *phase, *inner)]
 
     for_each(run, _channels(in_threads, len(x)), in_threads)
-    return batch_first(x)
+    return add_bias(batch_first(x), b)
 
 
 def _gather_phases(y, W, grid):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tgan_chainer.kernels.bias import add_bias
+
 import chainer
 from chainer import backend
 from chainer.backends import cuda
@@ -12,16 +14,16 @@ def computes(x):
     return backend.get_array_module(x) is not np and x.ndim != 3 and chainer.should_use_cudnn(">=auto")
 
 
-def convolve(x, W, grid):
+def convolve(x, W, grid, b=None):
     y = cuda.cupy.empty((len(x), len(W), *grid.small), x.dtype)
     cuda.cudnn.convolution_forward(x, W, None, y, *_geometry(grid), **_options())
-    return y
+    return add_bias(y, b)
 
 
-def deconvolve(y, W, grid):
+def deconvolve(y, W, grid, b=None):
     x = cuda.cupy.empty((len(y), W.shape[1], *grid.large), y.dtype)
     cuda.cudnn.convolution_backward_data(W, y, None, x, *_geometry(grid), **_deterministic(), **_options())
-    return x
+    return add_bias(x, b)
 
 
 def kernel_gradient(x, y, grid):

@@ -1,10 +1,10 @@
 """The compiled kernels for a CPU: convolutions, batch normalization, leaky ReLU and RMSprop in C++.
 
-``native/`` has their sources, of which ``filtering.hpp`` tells how they convolve. setup.py builds them where there is
-a compiler; where there is none, or with ``TGAN_CHAINER_KERNELS=numpy`` in the environment, NumPy computes. (With
-``baseline``, ``avx2`` or ``avx512`` there they use these instructions, else the best that the processor has.)
-They take float32 arrays (C, *axes, N) that are contiguous in memory, use as many threads as
-:func:`tgan_chainer.parallel.thread_count` says, and give the same bits for any number.
+``native/`` has their sources, of which ``filtering.hpp`` tells how they convolve. setup.py builds them where
+there is a compiler; where there is none, or with ``TGAN_CHAINER_KERNELS=numpy`` in the environment, NumPy
+computes. (With ``baseline``, ``avx2`` or ``avx512`` there they use these instructions, else the best that the
+processor has.) They take float32 arrays, which they read as (C, *axes, N), use as many threads as
+:func:`tgan_chainer.parallel.thread_count` says, and give the same bits for any number of them.
 """
 
 import ctypes
@@ -23,7 +23,8 @@ _SOURCES = pathlib.Path(__file__).with_suffix("")
 _LIBRARY = pathlib.Path(__file__).with_name("_native" + (sysconfig.get_config_var("EXT_SUFFIX") or ".so"))
 _NAMES = {"baseline": "the baseline of this architecture", "avx2": "AVX2", "avx512": "AVX-512"}
 
-_long, _float, _bool, _int, _array = ctypes.c_long, ctypes.c_float, ctypes.c_bool, ctypes.c_int, ctypes.c_void_p
+_int, _long, _float, _bool = ctypes.c_int, ctypes.c_long, ctypes.c_float, ctypes.c_bool
+_array = ctypes.c_void_p
 _ARGUMENTS = {
     "tgan_filter": [_int, _array, *[_array] * 4, _int],
     "tgan_normalize": [_long, _long, *[_array] * 6, _float, _float, _bool, _int],
@@ -47,31 +48,31 @@ def computes(x):
     return isinstance(array, np.ndarray) and array.dtype == np.float32 and _load()[0] is not None
 
 
-def convolve(x, W, grid):
+def convolve(x, W, grid, b=None):
     y = np.empty((len(W), *grid.small, len(x)), np.float32)
-    _filter(0, grid, W.shape, batch_last(x), grid.used_kernel(W), y)
+    _filter(0, grid, W.shape, batch_last(x), grid.used_kernel(W), b, y)
     return batch_first(y)
 
 
-def deconvolve(y, W, grid):
+def deconvolve(y, W, grid, b=None):
     x = np.empty((W.shape[1], *grid.large, len(y)), np.float32)
-    _filter(1, grid, W.shape, batch_last(y), grid.used_kernel(W), x)
+    _filter(1, grid, W.shape, batch_last(y), grid.used_kernel(W), b, x)
     return batch_first(x)
 
 
 def kernel_gradient(x, y, grid):
     gW = np.empty((y.shape[1], x.shape[1], *grid.kernel), np.float32)
-    _filter(2, grid, gW.shape, batch_last(x), batch_last(y), gW)
+    _filter(2, grid, gW.shape, batch_last(x), batch_last(y), None, gW)
     return grid.whole_gradient(gW)
 
 
-def _filter(operation, grid, W_shape, a, b, to):
-    if a.size == 0 or b.size == 0:
+def _filter(operation, grid, W_shape, first, second, b, to):
+    if first.size == 0 or second.size == 0:
         to[...] = 0
         return
     axes = grid.large, grid.small, grid.kernel, grid.stride, grid.pad
-    n = to.shape[-1] if operation < 2 else a.shape[-1]
-    _call("tgan_filter", operation, _geometry(n, *W_shape[1::-1], *axes), a, b, None, to)
+    n = to.shape[-1] if operation < 2 else first.shape[-1]
+    _call("tgan_filter", operation, _geometry(n, *W_shape[1::-1], *axes), first, second, b, to)
 
 
 @functools.lru_cache(1024)
@@ -84,8 +85,8 @@ def _geometry(n, n_large, n_small, large, small, kernel, stride, pad):
 def normalize(x, gamma, beta, mean, var, eps, slope, is_fixed):
     """Normalize x (C, ...) and apply leaky ReLU, see :mod:`tgan_chainer.functions.batch_normalization`.
 
-    gamma, beta (or None), mean and var are arrays (C,); unless ``is_fixed``, the latter two are overwritten with the
-    batch's. Returns an array like x.
+    gamma, beta (or None), mean and var are arrays (C,); unless ``is_fixed``, the latter two are overwritten
+    with the batch's. Returns an array like x.
     """
     y = np.empty_like(x)
     arrays = x, gamma, beta, mean, var, y

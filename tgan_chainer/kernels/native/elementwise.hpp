@@ -13,11 +13,13 @@ constexpr long SUMMED = 4096;
 // Elements that one thread takes at a time.
 constexpr long PIECE = 1 << 16;
 
-template <int n> using Number = std::integral_constant<int, n>;
+template <int n>
+using Number = std::integral_constant<int, n>;
 
-// Call function(lanes, part, i) for all elements i < n: `lanes` of them at a time, 1 for the last ones. Every fourth
-// call has the same part: sums in four parts hide the additions' latency.
-template <class Function> inline void for_vectors(long n, Function function) {
+// Call function(lanes, part, i) for all elements i < n: `lanes` of them at a time, 1 for the last ones. Every
+// fourth call has the same part: sums in four parts hide the additions' latency.
+template <class Function>
+inline void for_vectors(long n, Function function) {
   constexpr Number<WIDTH> lanes;
   long i = 0;
   for (; i + 4 * WIDTH <= n; i += 4 * WIDTH) {
@@ -44,7 +46,10 @@ struct Sum {
   }
 };
 
-template <class V> inline V leaky(const V &x, const V &other, float slope) { return x > 0 ? other : slope * other; }
+template <class V>
+inline V leaky(const V &x, const V &other, float slope) {
+  return x > 0 ? other : slope * other;
+}
 
 // Rows are channels: C of them, of `length` elements. Scale and shift of the normalization are
 // γ / sqrt(var + ε) and β - mean γ / sqrt(var + ε); without a β it is null.
@@ -131,13 +136,15 @@ struct Normalization {
 };
 
 // Call function(first element, number of elements) for pieces of n elements.
-template <class Function> inline bool for_pieces(long n, int threads, Function function) {
+template <class Function>
+inline bool for_pieces(long n, int threads, Function function) {
   return for_parts((n + PIECE - 1) / PIECE, 0, threads, [=](long part, float *) {
     function(part * PIECE, n - part * PIECE < PIECE ? n - part * PIECE : PIECE);
   });
 }
 
-// to = other where x > 0, else slope times other: of x itself the leaky ReLU, of a gradient its derivative's product.
+// to = other where x > 0, else slope times other: of x itself the leaky ReLU, of a gradient its derivative's
+// product.
 inline bool leaky_relu(long n, const float *x, const float *other, float *to, float slope, int threads) {
   return for_pieces(n, threads, [=](long start, long length) {
     for_vectors(length, [=](auto lanes, auto, long i) {
@@ -150,8 +157,8 @@ struct RMSprop {
   float learning_rate, alpha, eps;
 
   // Of each parameter: its number of elements, its values, the mean square of its gradients, its gradient.
-  bool update(long count, const long *sizes, float *const *values, float *const *squares, const float *const *gradients,
-              int threads) const {
+  bool update(long count, const long *sizes, float *const *values, float *const *squares,
+              const float *const *gradients, int threads) const {
     long pieces = 0;
     for (long p = 0; p < count; p++) pieces += (sizes[p] + PIECE - 1) / PIECE;
     const RMSprop rule = *this;

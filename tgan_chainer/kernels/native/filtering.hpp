@@ -1,8 +1,8 @@
 // Convolution over up to three axes, its adjoint (the deconvolution) and the kernel's gradient, by Winograd's
 // minimal filtering.
 //
-// One axis. A filter of R taps gives M outputs from M + R - 1 inputs x. Winograd (1980) computes them with only
-// E = M + R - 1 multiplications, by polynomials that are multiplied at E points (Lavin and Gray 2016):
+// One axis. A filter of R taps gives M outputs from M + R - 1 inputs x. Winograd (1980) computes them with
+// only E = M + R - 1 multiplications, by polynomials that are multiplied at E points (Lavin and Gray 2016):
 //
 //     y = A ((B x) * (G w)),                                     * element by element.
 //
@@ -13,29 +13,34 @@
 // F(2, 3), points 0, 1, -1, infinity; 4 products instead of 6:
 //
 //     m0 = (x0 - x2) w0,                     m1 = (x1 + x2) (w0 + w1 + w2) / 2,
-//     m3 = (x3 - x1) w2,                     m2 = (x2 - x1) (w0 - w1 + w2) / 2;   y0 = m0 + m1 + m2,   y1 = m1 - m2 + m3.
+//     m3 = (x3 - x1) w2,                     m2 = (x2 - x1) (w0 - w1 + w2) / 2;   y0 = m0 + m1 + m2,   y1 =
+//     m1 - m2 + m3.
 //
-// More points would save more products, but their larger coefficients cost accuracy: F(4, 2) doubles the error.
+// More points would save more products, but their larger coefficients cost accuracy: F(4, 2) doubles the
+// error.
 //
-// Strides. A stride of s splits an axis into s phases, elements 0, s, 2s, ...; 1, s + 1, ...; and so on. A kernel of
-// k elements is a filter of ⌈k / s⌉ taps for each phase, element r s + q being tap r of phase q, and the phases are
-// further channels. So the 4×4×4 kernels of stride 2 of the paper's networks go by F(2, 2), 27 products instead of
-// 64. Where no minimal filtering fits an axis, each of the kernel's k elements counts as a phase with a filter of
-// one tap (M = E = R = 1): the direct sum.
+// Strides. A stride of s splits an axis into s phases, elements 0, s, 2s, ...; 1, s + 1, ...; and so on. A
+// kernel of k elements is a filter of ⌈k / s⌉ taps for each phase, element r s + q being tap r of phase q,
+// and the phases are further channels. So the 4×4×4 kernels of stride 2 of the paper's networks go by F(2,
+// 2), 27 products instead of
+// 64. Where no minimal filtering fits an axis, each of the kernel's k elements counts as a phase with a
+// filter of one tap (M = E = R = 1): the direct sum.
 //
-// Channels and axes. With a sum over the channels c and phases q, * becomes a matrix product for each of the E
-// products; over several axes A, B and G are applied along each of them in turn.
+// Channels and axes. With a sum over the channels c and phases q, * becomes a matrix product for each of the
+// E products; over several axes A, B and G are applied along each of them in turn.
 //
-// Adjoints. The whole is linear in x, in w and in the gradient of y, so that the same three matrices, transposed, give
+// Adjoints. The whole is linear in x, in w and in the gradient of y, so that the same three matrices,
+// transposed, give
 //
 //     convolution      y  = A ((G w) · (B x)),
 //     its adjoint      gx = Bᵀ ((G w)ᵀ · (Aᵀ gy)),
 //     kernel gradient  gw = Gᵀ ((Aᵀ gy) · (B x)ᵀ).
 //
-// In memory. Arrays are (C, *axes, N). The *large* side is the input x of the convolution, the *small* one its output;
-// an axis of the small side is cut into tiles of M outputs, each of which sees a *window* of the large side. A *unit*
-// is a tile of `lanes` elements of the batch: a vector then holds the same element of several examples, so that
-// B, A and G work on whole vectors, and units side by side are the columns of the matrix products.
+// In memory. Arrays are (C, *axes, N). The *large* side is the input x of the convolution, the *small* one
+// its output; an axis of the small side is cut into tiles of M outputs, each of which sees a *window* of the
+// large side. A *unit* is a tile of `lanes` elements of the batch: a vector then holds the same element of
+// several examples, so that B, A and G work on whole vectors, and units side by side are the columns of the
+// matrix products.
 #pragma once
 #include <cstdlib>
 
@@ -51,7 +56,8 @@ struct Identity {
   static constexpr float values[1][1] = {{1}};
 };
 
-template <class M> struct Transposed {
+template <class M>
+struct Transposed {
   static constexpr int rows = M::columns, columns = M::rows;
 };
 
@@ -94,14 +100,24 @@ struct ThreeTaps {  // F(2, 3)
   };
 };
 
-template <class M> constexpr float element(int i, int j, M) { return M::values[i][j]; }
-template <class M> constexpr float element(int i, int j, Transposed<M>) { return M::values[j][i]; }
+template <class M>
+constexpr float element(int i, int j, M) {
+  return M::values[i][j];
+}
+template <class M>
+constexpr float element(int i, int j, Transposed<M>) {
+  return M::values[j][i];
+}
 
-template <class M, int i, int j, class V> inline void add_term(V &sum, const V &x) {
+template <class M, int i, int j, class V>
+inline void add_term(V &sum, const V &x) {
   constexpr float factor = element(i, j, M());
-  if constexpr (factor == 1) sum += x;
-  else if constexpr (factor == -1) sum -= x;
-  else if constexpr (factor != 0) sum += factor * x;
+  if constexpr (factor == 1)
+    sum += x;
+  else if constexpr (factor == -1)
+    sum -= x;
+  else if constexpr (factor != 0)
+    sum += factor * x;
 }
 
 template <class M, int i, class V, int... j>
@@ -141,21 +157,29 @@ struct Geometry {
   long large[3], small[3], kernel[3], stride[3], pad[3];
 };
 
-template <class T> inline T smaller(T a, T b) { return a < b ? a : b; }
-template <class T> inline T larger(T a, T b) { return a > b ? a : b; }
+template <class T>
+inline T smaller(T a, T b) {
+  return a < b ? a : b;
+}
+template <class T>
+inline T larger(T a, T b) {
+  return a > b ? a : b;
+}
 inline long divide_up(long a, long b) { return (a + b - 1) / b; }
 
 // Floats that the columns of a block of products, transformed, may take: 2 MB, a part of the last cache.
 constexpr long BLOCK = 1 << 19;
 
-template <int lanes, class Z, class Y, class X> class Filtering : Geometry {
+template <int lanes, class Z, class Y, class X>
+class Filtering : Geometry {
   using V = Vector<lanes>;
   static constexpr int EZ = Z::products, EY = Y::products, EX = X::products, E = EZ * EY * EX;
   static constexpr int MZ = Z::outputs, MY = Y::outputs, MX = X::outputs;
   static constexpr int RZ = Z::taps, RY = Y::taps, RX = X::taps;
   static constexpr int UNITS = COLUMNS / lanes;  // of a panel of the matrix products
   static constexpr int products[3] = {EZ, EY, EX}, outputs[3] = {MZ, MY, MX};
-  static constexpr long NOWHERE = -(1L << 40);  // the place of an element that does not exist; sums with it are < 0
+  static constexpr long NOWHERE =
+      -(1L << 40);  // the place of an element that does not exist; sums with it are < 0
 
   const int threads;
   long phases[3], overlap[3], tiles[3];   // neighbouring windows share `overlap` elements
@@ -193,7 +217,8 @@ template <int lanes, class Z, class Y, class X> class Filtering : Geometry {
             *next++ = i >= 0 && i < large[axis] ? i * large_size : NOWHERE;
           }
       of_outputs[axis] = next;
-      for (long i = 0; i < tiles[axis] * outputs[axis]; i++) *next++ = i < small[axis] ? i * small_size : NOWHERE;
+      for (long i = 0; i < tiles[axis] * outputs[axis]; i++)
+        *next++ = i < small[axis] ? i * small_size : NOWHERE;
       large_size *= large[axis], small_size *= small[axis];
     }
   }
@@ -220,9 +245,11 @@ template <int lanes, class Z, class Y, class X> class Filtering : Geometry {
         [&](long part, float *columns) {
           const long first_block = part % row_parts * count_blocks(small_channels) / row_parts;
           const long end_block = (part % row_parts + 1) * count_blocks(small_channels) / row_parts;
-          const long row = block_start(small_channels, first_block), end = block_start(small_channels, end_block);
+          const long row = block_start(small_channels, first_block),
+                     end = block_start(small_channels, end_block);
           const Units units{*this, part / row_parts * block * UNITS, block * UNITS, 0, chunks};
-          const long n_panels = divide_up(units.count, UNITS), panel = depth * COLUMNS, of_product = n_panels * panel;
+          const long n_panels = divide_up(units.count, UNITS), panel = depth * COLUMNS,
+                     of_product = n_panels * panel;
           float *results = columns + E * of_product;
           for (long c = 0; c < large_channels; c++)
             units.for_each([&](const Unit &unit, long column) {
@@ -235,13 +262,15 @@ template <int lanes, class Z, class Y, class X> class Filtering : Geometry {
               const long start = block_start(small_channels, b);
               const int rows = int(block_start(small_channels, b + 1) - start);
               for (long p = 0; p < n_panels; p++)
-                multiply_rows<true, false>(
-                    rows, depth, U + (e * small_channels + start) * depth, 0, panel_at(columns + e * of_product + p * panel),
-                    results + ((p * small_channels + start) * E + e) * COLUMNS, E * COLUMNS);
+                multiply_rows<true, false>(rows, depth, U + (e * small_channels + start) * depth, 0,
+                                           panel_at(columns + e * of_product + p * panel),
+                                           results + ((p * small_channels + start) * E + e) * COLUMNS,
+                                           E * COLUMNS);
             }
           for (long m = row; m < end; m++)
             units.for_each([&](const Unit &unit, long column) {
-              const float *from = results + (column / COLUMNS * small_channels + m) * E * COLUMNS + column % COLUMNS;
+              const float *from =
+                  results + (column / COLUMNS * small_channels + m) * E * COLUMNS + column % COLUMNS;
               store_tile(from, COLUMNS, y + m * small_size, unit, bias ? bias[m] : 0);
             });
         });
@@ -255,41 +284,43 @@ template <int lanes, class Z, class Y, class X> class Filtering : Geometry {
     if (!U) return false;
     // Rows that are read at a time. Channels lie at distances that fall on the same places of the cache.
     const long group = larger(1L, smaller(large_channels, 32 / n_phases));
-    bool done = for_parts(small[0] * small[1], n + 2 * group * n_phases, threads, [&](long part, float *zeros) {
-      const float **rows = (const float **)(zeros + n);
-      memset(zeros, 0, 4 * n);
-      Unit unit{{part / small[1], part % small[1], 0}, 0, lanes};
-      for (long m = 0; m < small_channels; m++) {
-        float *to = y + m * small_size + output_place(unit, 0);
-        for (long i = 0; i < small[2] * n; i++) to[i] = bias ? bias[m] : 0;
-      }
-      for (long c = 0; c < large_channels; c += group)
-        for (unit.tile[2] = 0; unit.tile[2] < small[2]; unit.tile[2]++) {
-          long depth = 0;
-          for (long k = c; k < smaller(c + group, large_channels); k++)
-            for_phases(unit, [&](long, const Window &window) {
-              const long place = window.place(0);
-              rows[depth++] = place < 0 ? zeros : x + k * large_size + place;
-            });
-          for_blocks(small_channels, [&](long start, int height) {
-            const float *factors = U + start * large_rows + c * n_phases * height;
-            float *to = y + start * small_size + output_place(unit, 0);
-            long i = 0;
-            auto panel = [&](long k) { return rows[k] + i; };
-            for (; height <= 3 && i + 2 * COLUMNS <= n; i += 2 * COLUMNS)
-              multiply_rows<true, true, 3, 4>(height, depth, factors, 0, panel, to + i, small_size);
-            for (; i < n; i += COLUMNS)
-              multiply_rows<true, true>(height, depth, factors, 0, panel, to + i, small_size);
-          });
-        }
-    });
+    bool done =
+        for_parts(small[0] * small[1], n + 2 * group * n_phases, threads, [&](long part, float *zeros) {
+          const float **rows = (const float **)(zeros + n);
+          memset(zeros, 0, 4 * n);
+          Unit unit{{part / small[1], part % small[1], 0}, 0, lanes};
+          for (long m = 0; m < small_channels; m++) {
+            float *to = y + m * small_size + output_place(unit, 0);
+            for (long i = 0; i < small[2] * n; i++) to[i] = bias ? bias[m] : 0;
+          }
+          for (long c = 0; c < large_channels; c += group)
+            for (unit.tile[2] = 0; unit.tile[2] < small[2]; unit.tile[2]++) {
+              long depth = 0;
+              for (long k = c; k < smaller(c + group, large_channels); k++)
+                for_phases(unit, [&](long, const Window &window) {
+                  const long place = window.place(0);
+                  rows[depth++] = place < 0 ? zeros : x + k * large_size + place;
+                });
+              for_blocks(small_channels, [&](long start, int height) {
+                const float *factors = U + start * large_rows + c * n_phases * height;
+                float *to = y + start * small_size + output_place(unit, 0);
+                long i = 0;
+                auto panel = [&](long k) { return rows[k] + i; };
+                for (; height <= 3 && i + 2 * COLUMNS <= n; i += 2 * COLUMNS)
+                  multiply_rows<true, true, 3, 4>(height, depth, factors, 0, panel, to + i, small_size);
+                for (; i < n; i += COLUMNS)
+                  multiply_rows<true, true>(height, depth, factors, 0, panel, to + i, small_size);
+              });
+            }
+        });
     free(U);
     return done;
   }
 
   // y (small_channels, *small, n), W as above, bias (large_channels) or null → x (large_channels, *large, n).
   bool deconvolve(const float *y, const float *W, const float *bias, float *x) const {
-    // Tiles that share elements of x follow each other in one part. Results of so many rows at a time are added.
+    // Tiles that share elements of x follow each other in one part. Results of so many rows at a time are
+    // added.
     const long group = channel_group(), groups = divide_up(large_channels, group), depth = small_channels;
     const long chunk_parts = smaller(chunks, 2L * threads);
     const long channel_parts = smaller(divide_up(threads, chunk_parts), groups);
@@ -324,16 +355,17 @@ template <int lanes, class Z, class Y, class X> class Filtering : Geometry {
               for (int e = 0; e < E; e++)
                 for (long p = 0; p < n_panels; p++)
                   for_blocks(rows, [&](long start, int height) {
-                    multiply_rows<true, false>(
-                        height, depth, U + (e * large_rows + c * n_phases + start) * depth, 0,
-                        panel_at(columns + e * of_product + p * panel), results + ((p * rows + start) * E + e) * COLUMNS,
-                        E * COLUMNS);
+                    multiply_rows<true, false>(height, depth,
+                                               U + (e * large_rows + c * n_phases + start) * depth, 0,
+                                               panel_at(columns + e * of_product + p * panel),
+                                               results + ((p * rows + start) * E + e) * COLUMNS, E * COLUMNS);
                   });
               for (long k = 0; k < rows / n_phases; k++)
                 units.for_each([&](const Unit &unit, long column) {
                   const float *from =
                       results + (column / COLUMNS * rows + k * n_phases) * E * COLUMNS + column % COLUMNS;
-                  add_window(from, COLUMNS, E * COLUMNS, x + (c + k) * large_size, unit, bias ? bias[c + k] : 0);
+                  add_window(from, COLUMNS, E * COLUMNS, x + (c + k) * large_size, unit,
+                             bias ? bias[c + k] : 0);
                 });
             }
           }
@@ -342,16 +374,21 @@ template <int lanes, class Z, class Y, class X> class Filtering : Geometry {
     return done;
   }
 
-  // x (large_channels, *large, n), gy (small_channels, *small, n) → gW (small_channels, large_channels, *kernel).
+  // x (large_channels, *large, n), gy (small_channels, *small, n) → gW (small_channels, large_channels,
+  // *kernel).
   bool kernel_gradient(const float *x, const float *gy, float *gW) const {
-    // Sums over all columns, block after block. A small gradient is summed in parts, over some of the columns each.
+    // Sums over all columns, block after block. A small gradient is summed in parts, over some of the columns
+    // each.
     const long units_count = unit_count(), size = E * small_channels * padded(large_rows);
-    const long block = larger(4L, smaller(smaller(64L, units_count), 2 * BLOCK / (E * small_channels * lanes)));
+    const long block =
+        larger(4L, smaller(smaller(64L, units_count), 2 * BLOCK / (E * small_channels * lanes)));
     const long blocks = divide_up(units_count, block);
     const long column_parts = size <= BLOCK ? smaller(blocks, 8L) : 1;
     const long channel_parts = column_parts > 1 ? 1 : smaller((long)threads, large_channels);
-    const long group = larger(1L, smaller(large_channels, 128 / n_phases));  // channels whose columns are held
-    const long width = block * lanes + 16;  // not a power of two: rows would fall on the same places of the cache
+    const long group =
+        larger(1L, smaller(large_channels, 128 / n_phases));  // channels whose columns are held
+    const long width =
+        block * lanes + 16;  // not a power of two: rows would fall on the same places of the cache
     const long n_sums = column_parts > 1 ? column_parts * size : 0;
     float *sums = n_sums ? allocate(n_sums) : nullptr;
     if (n_sums && !sums) return false;
@@ -375,15 +412,16 @@ template <int lanes, class Z, class Y, class X> class Filtering : Geometry {
           const long rows = smaller(group, end - c) * n_phases;
           for (long k = 0; k < rows / n_phases; k++)
             units.for_each([&](const Unit &unit, long column) {
-              load_window(x + (c + k) * large_size, unit, x_columns + k * n_phases * width + column, of_x, width);
+              load_window(x + (c + k) * large_size, unit, x_columns + k * n_phases * width + column, of_x,
+                          width);
             });
           for (int e = 0; e < E; e++)
             for (long r = 0; r < rows; r += COLUMNS) {
               transpose_panel<lanes>(x_columns + e * of_x + r * width, width, int(rows - r), depth, panel);
               float *target = gU + e * of_product + (c - channel) * n_phases + r;
               for_blocks(small_channels, [&](long m, int height) {
-                multiply_rows<false, true>(height, depth, y_columns + e * of_y + m * width, width, panel_at(panel),
-                                           target + m * row, row);
+                multiply_rows<false, true>(height, depth, y_columns + e * of_y + m * width, width,
+                                           panel_at(panel), target + m * row, row);
               });
             }
         }
@@ -416,7 +454,8 @@ template <int lanes, class Z, class Y, class X> class Filtering : Geometry {
     }
 
     // Call function(unit, its first column).
-    template <class Function> inline void for_each(Function function) const {
+    template <class Function>
+    inline void for_each(Function function) const {
       Unit unit;
       long chunk = first % n_chunks, tile = first / n_chunks;
       for (int axis = 2; axis >= 0; axis--) {
@@ -429,7 +468,8 @@ template <int lanes, class Z, class Y, class X> class Filtering : Geometry {
         function(unit, i * lanes);
         if (++chunk < n_chunks) continue;
         chunk = 0;
-        for (int axis = 2; axis >= 0 && ++unit.tile[axis] == filtering.tiles[axis]; axis--) unit.tile[axis] = 0;
+        for (int axis = 2; axis >= 0 && ++unit.tile[axis] == filtering.tiles[axis]; axis--)
+          unit.tile[axis] = 0;
       }
     }
 
@@ -462,7 +502,8 @@ template <int lanes, class Z, class Y, class X> class Filtering : Geometry {
   };
 
   // Call function(phase's number, window) for every phase.
-  template <class Function> inline void for_phases(const Unit &unit, Function function) const {
+  template <class Function>
+  inline void for_phases(const Unit &unit, Function function) const {
     long number = 0, q[3];
     Window window;
     auto choose = [&](int axis) {
@@ -546,7 +587,8 @@ template <int lanes, class Z, class Y, class X> class Filtering : Geometry {
   }
 
   // Call function(tap's number, its place in the kernel of two channels) for each tap of a phase that exists.
-  template <class Function> inline void for_taps(long phase, Function function) const {
+  template <class Function>
+  inline void for_taps(long phase, Function function) const {
     const long q[3] = {phase / (phases[1] * phases[2]), phase / phases[2] % phases[1], phase % phases[2]};
     for (int z = 0; z < RZ; z++)
       for (int y = 0; y < RY; y++)
@@ -557,10 +599,12 @@ template <int lanes, class Z, class Y, class X> class Filtering : Geometry {
         }
   }
 
-  // G w, packed for multiply_rows: (product, block of rows, depth, row of the block). Rows are the small side's
-  // channels, depth the large side's with their phases; for the adjoint the other way round.
-  template <bool is_adjoint> float *transformed_kernel(const float *W) const {
-    const long rows = is_adjoint ? large_rows : small_channels, depth = is_adjoint ? small_channels : large_rows;
+  // G w, packed for multiply_rows: (product, block of rows, depth, row of the block). Rows are the small
+  // side's channels, depth the large side's with their phases; for the adjoint the other way round.
+  template <bool is_adjoint>
+  float *transformed_kernel(const float *W) const {
+    const long rows = is_adjoint ? large_rows : small_channels,
+               depth = is_adjoint ? small_channels : large_rows;
     const long n_taps = kernel[0] * kernel[1] * kernel[2];
     // Blocks are those of the products: for the adjoint they start anew at each group of channels.
     const long group = is_adjoint ? channel_group() * n_phases : rows, of_group = count_blocks(group);
@@ -582,7 +626,9 @@ template <int lanes, class Z, class Y, class X> class Filtering : Geometry {
             for_taps(large % n_phases, [&](int tap, long place) { taps[tap][i] = from[place]; });
           }
           transform<typename Z::Kernel, typename Y::Kernel, typename X::Kernel>(taps, transformed);
-          for (int e = 0; e < E; e++) store(U + (e * rows + start) * depth + k * n, transformed[e], n);
+          // Whole vectors where the next ones overwrite what is too much.
+          const int stored = (depth - k) * n < width ? n : width;
+          for (int e = 0; e < E; e++) store(U + (e * rows + start) * depth + k * n, transformed[e], stored);
         }
       }
     };
@@ -600,8 +646,8 @@ template <int lanes, class Z, class Y, class X> class Filtering : Geometry {
       for (long r = 0; r < rows; r += WIDTH) {
         Vector<WIDTH> sums[E], taps[RZ * RY * RX];
         for (int e = 0; e < E; e++) sums[e] = load<WIDTH>(gU + (e * small_channels + m) * row + r);
-        transform<Transposed<typename Z::Kernel>, Transposed<typename Y::Kernel>, Transposed<typename X::Kernel>>(
-            sums, taps);
+        transform<Transposed<typename Z::Kernel>, Transposed<typename Y::Kernel>,
+                  Transposed<typename X::Kernel>>(sums, taps);
         for (int i = 0; i < smaller((long)WIDTH, rows - r); i++) {
           const long c = channel + (r + i) / n_phases;
           float *to = gW + (m * large_channels + c) * n_taps;

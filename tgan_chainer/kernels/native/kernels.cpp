@@ -1,4 +1,5 @@
-// The functions that Python calls, by way of the target that fits the processor, and the threads for their parts.
+// The functions that Python calls, by way of the target that fits the processor, and the threads for their
+// parts.
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -10,7 +11,10 @@
 #include "threads.hpp"
 
 // TARGETS lists those that were compiled, the best first, such as TARGET(avx2) TARGET(baseline).
-#define TARGET(name) namespace name { extern const tgan::Target target; }
+#define TARGET(name)                \
+  namespace name {                  \
+  extern const tgan::Target target; \
+  }
 TARGETS
 #undef TARGET
 
@@ -23,7 +27,8 @@ bool run_parts(long parts, long scratch, int threads, Work work, void *context) 
   if (size && !(memory = static_cast<char *>(aligned_alloc(64, size * threads)))) return false;
   std::atomic<long> next{0};
   auto run = [&](int thread) {
-    for (long part; (part = next++) < parts;) work(context, part, reinterpret_cast<float *>(memory + thread * size));
+    for (long part; (part = next++) < parts;)
+      work(context, part, reinterpret_cast<float *>(memory + thread * size));
   };
   std::vector<std::thread> others;
   try {
@@ -78,21 +83,24 @@ EXPORT bool tgan_choose_target(const char *name) {
   return target;
 }
 
-EXPORT bool tgan_filter(int operation, const long *geometry, const float *a, const float *b, const float *bias,
-                        float *to, int threads) {
+EXPORT bool tgan_filter(int operation, const long *geometry, const float *a, const float *b,
+                        const float *bias, float *to, int threads) {
   return tgan::chosen->filter(operation, geometry, a, b, bias, to, threads);
 }
 
 EXPORT bool tgan_normalize(long channels, long length, const float *x, const float *gamma, const float *beta,
-                           float *mean, float *var, float *y, float eps, float slope, bool is_fixed, int threads) {
-  return tgan::chosen->normalize(channels, length, x, gamma, beta, mean, var, y, eps, slope, is_fixed, threads);
+                           float *mean, float *var, float *y, float eps, float slope, bool is_fixed,
+                           int threads) {
+  return tgan::chosen->normalize(channels, length, x, gamma, beta, mean, var, y, eps, slope, is_fixed,
+                                 threads);
 }
 
-EXPORT bool tgan_normalize_backward(long channels, long length, const float *x, const float *gamma, const float *beta,
-                                    float *mean, float *var, const float *gy, float *gx, float *ggamma, float *gbeta,
-                                    float eps, float slope, bool is_fixed, int threads) {
-  return tgan::chosen->normalize_backward(channels, length, x, gamma, beta, mean, var, gy, gx, ggamma, gbeta, eps,
-                                            slope, is_fixed, threads);
+EXPORT bool tgan_normalize_backward(long channels, long length, const float *x, const float *gamma,
+                                    const float *beta, float *mean, float *var, const float *gy, float *gx,
+                                    float *ggamma, float *gbeta, float eps, float slope, bool is_fixed,
+                                    int threads) {
+  return tgan::chosen->normalize_backward(channels, length, x, gamma, beta, mean, var, gy, gx, ggamma, gbeta,
+                                          eps, slope, is_fixed, threads);
 }
 
 EXPORT bool tgan_leaky_relu(long n, const float *x, const float *other, float *to, float slope, int threads) {
@@ -100,6 +108,7 @@ EXPORT bool tgan_leaky_relu(long n, const float *x, const float *other, float *t
 }
 
 EXPORT bool tgan_rmsprop(long count, const long *sizes, float *const *values, float *const *squares,
-                         const float *const *gradients, float learning_rate, float alpha, float eps, int threads) {
+                         const float *const *gradients, float learning_rate, float alpha, float eps,
+                         int threads) {
   return tgan::chosen->rmsprop(count, sizes, values, squares, gradients, learning_rate, alpha, eps, threads);
 }

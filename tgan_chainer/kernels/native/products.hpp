@@ -1,20 +1,22 @@
 // Products of small matrices out of the cache: the only place where the multiplications of a convolution are.
 //
-// A product is cut into blocks of at most ROWS rows and COLUMNS columns, whose sums fit into the registers: for
-// each k one element of every row of A, broadcast, multiplies two vectors of B.
+// A product is cut into blocks of at most ROWS rows and COLUMNS columns, whose sums fit into the registers:
+// for each k one element of every row of A, broadcast, multiplies two vectors of B.
 #pragma once
 #include "vectors.hpp"
 
 namespace TARGET {
 
-constexpr int ROWS = WIDTH == 16 ? 12 : 6;  // sums then take 24 of AVX-512's 32 registers, 12 of the others' 16
+constexpr int ROWS =
+    WIDTH == 16 ? 12 : 6;  // sums then take 24 of AVX-512's 32 registers, 12 of the others' 16
 constexpr int COLUMNS = 2 * WIDTH;
 
 // C (rows, vectors * WIDTH) = (or +=) A (rows, depth) B (depth, vectors * WIDTH).
 //
 // Row k of B is at b(k). Element (i, k) of A is a[i * a_row + k], or, if A is packed, a[k * rows + i].
 template <int rows, int vectors, bool is_packed, bool adds, class Panel>
-__attribute__((noinline)) void multiply_block(long depth, const float *a, long a_row, Panel b, float *c, long c_row) {
+__attribute__((noinline)) void multiply_block(long depth, const float *a, long a_row, Panel b, float *c,
+                                              long c_row) {
   Vector<WIDTH> sums[rows][vectors] = {};
   for (long k = 0; k < depth; k++) {
     Vector<WIDTH> row[vectors];
@@ -40,7 +42,8 @@ __attribute__((noinline)) void multiply_block(long depth, const float *a, long a
 template <bool is_packed, bool adds, int most = ROWS, int vectors = 2, class Panel>
 void multiply_rows(int rows, long depth, const float *a, long a_row, Panel b, float *c, long c_row) {
   if (rows == most) return multiply_block<most, vectors, is_packed, adds>(depth, a, a_row, b, c, c_row);
-  if constexpr (most > 1) multiply_rows<is_packed, adds, most - 1, vectors>(rows, depth, a, a_row, b, c, c_row);
+  if constexpr (most > 1)
+    multiply_rows<is_packed, adds, most - 1, vectors>(rows, depth, a, a_row, b, c, c_row);
 }
 
 // The rows of a contiguous B.
@@ -53,7 +56,8 @@ inline long count_blocks(long rows) { return (rows + ROWS - 1) / ROWS; }
 inline long block_start(long rows, long i) { return rows * i / count_blocks(rows); }
 
 // Call function(first row, number of rows) for each block.
-template <class Function> inline void for_blocks(long rows, Function function) {
+template <class Function>
+inline void for_blocks(long rows, Function function) {
   for (long i = 0; i < count_blocks(rows); i++) {
     long start = block_start(rows, i);
     function(start, int(block_start(rows, i + 1) - start));

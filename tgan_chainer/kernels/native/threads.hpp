@@ -1,7 +1,8 @@
 // Threads for the duration of one call: none is kept, so that forks and the end of the process find none.
 //
-// Starting one takes some 20 µs. Which thread does which part is left to chance; parts write to different places,
-// and sums are cut into parts in a way that depends on shapes alone, so that results do not depend on it.
+// Starting one takes some 20 µs. Which thread does which part is left to chance; parts write to different
+// places, and sums are cut into parts in a way that depends on shapes alone, so that results do not depend on
+// it.
 #pragma once
 
 namespace tgan {
@@ -13,8 +14,11 @@ typedef void (*Work)(void *context, long part, float *scratch);
 bool run_parts(long parts, long scratch, int threads, Work work, void *context);
 
 // The same of a function object.
-template <class Function> bool for_parts(long parts, long scratch, int threads, Function function) {
-  auto call = [](void *context, long part, float *memory) { (*static_cast<Function *>(context))(part, memory); };
+template <class Function>
+bool for_parts(long parts, long scratch, int threads, Function function) {
+  auto call = [](void *context, long part, float *memory) {
+    (*static_cast<Function *>(context))(part, memory);
+  };
   return run_parts(parts, scratch, threads, call, &function);
 }
 

@@ -50,12 +50,13 @@ install: $(INSTALLED)
 
 # Chainer's setup.py imports pkg_resources, which setuptools 81 is to remove and pip's isolated builds would
 # not find; hence the first pip line, and --no-build-isolation in the second.
-$(INSTALLED): setup.py pyproject.toml
+$(INSTALLED): setup.py pyproject.toml $(wildcard tgan_chainer/kernels/native/*pp)
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v < (3, 14) else \
 		"$(PYTHON) is Python %d.%d, but 3.10 to 3.13 is needed: make install PYTHON=python3.11" % v)'
 	test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet 'setuptools<81' wheel
 	$(RUN) -m pip install --quiet --no-build-isolation -e '.[$(EXTRAS)]'
+	@$(RUN) -m tgan_chainer --version
 	@touch $@
 
 test: $(INSTALLED)

@@ -12,6 +12,7 @@ numbers are float32, and the batch is already in memory.
 Contenders (the code of the others is in experiments/peers/):
 
   ours                   the package as train.py uses it (on a GPU with PyTorch's kernels, if it is there)
+  ours:numpy             with NumPy's in place of the compiled kernels
   ours:aten              with PyTorch's kernels on the CPU as well
   ours:no_aten           with our own on a GPU as well
   ours:tf32, ours:no_aten+tf32       on a GPU, factors rounded to TF32, as pytorch does by default
@@ -57,8 +58,8 @@ import chainer
 import chainer.links as L
 
 CPU_CONTENDERS = (
-    *("ours", "ours:aten", "stock", "pytorch", "pytorch:channels_last", "pytorch:foreach"),
-    "pytorch:channels_last+keep_memory",
+    *("ours", "ours:numpy", "ours:aten", "stock", "pytorch", "pytorch:channels_last"),
+    *("pytorch:foreach", "pytorch:channels_last+keep_memory"),
 )
 GPU_CONTENDERS = (
     *("ours", "ours:tf32", "ours:no_aten", "ours:no_aten+tf32", "stock", "pytorch"),
@@ -233,6 +234,7 @@ class ContenderProcess:
             env={
                 **os.environ,
                 **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)),
+                **({"TGAN_CHAINER_KERNELS": "numpy"} if name == "ours:numpy" else {}),
                 "PYTHONPATH": os.pathsep.join(sys.path),
             },
         )

@@ -6,7 +6,7 @@ import re
 
 from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import BaseError
+from setuptools.errors import BaseError, CCompilerError
 
 ROOT = pathlib.Path(__file__).resolve().parent
 README = ROOT / "README.md"
@@ -74,7 +74,7 @@ class BuildKernels(build_ext):
             path.parent.mkdir(parents=True, exist_ok=True)
             options = {"extra_postargs": ["-pthread"], "target_lang": "c++"}
             self.compiler.link_shared_object(objects, str(path), **options)
-        except (BaseError, OSError) as error:
+        except (BaseError, CCompilerError, OSError) as error:
             self.warn(
                 f"tgan_chainer does without its compiled kernels, and is slower on a CPU ({error}). "
                 "With a C++ compiler (Debian: apt install g++), install it again."
@@ -107,7 +107,7 @@ setup(
         "tgan_chainer.reproduction": ["templates/*.html"],
     },
     entry_points={"console_scripts": ["tgan = tgan_chainer.commands:main"]},
-    ext_modules=[Extension("tgan_chainer.kernels._native", [])],
+    ext_modules=[Extension("tgan_chainer.kernels._native", [], optional=True)],
     cmdclass={"build_ext": BuildKernels},
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,

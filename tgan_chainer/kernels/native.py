@@ -2,9 +2,10 @@
 
 ``native/`` has their sources, of which ``filtering.hpp`` tells how they convolve. setup.py builds them where
 there is a compiler; where there is none, or with ``TGAN_CHAINER_KERNELS=numpy`` in the environment, NumPy
-computes. (With ``baseline``, ``avx2`` or ``avx512`` there they use these instructions, else the best that the
-processor has.) They take float32 arrays, which they read as (C, *axes, N), use as many threads as
-:func:`tgan_chainer.parallel.thread_count` says, and give the same bits for any number of them.
+computes. (With ``baseline``, ``avx2`` or ``avx512`` there they use these instructions, else AVX2 where the
+processor has it. AVX-512 has not run on any processor yet.) They take float32 arrays, which they read as
+(C, *axes, N), use as many threads as :func:`tgan_chainer.parallel.thread_count` says, and give the same bits
+for any number of them.
 """
 
 import ctypes

@@ -1,13 +1,14 @@
 """Runs commands in children of one process that has imported everything, which saves the 2 s that a start costs.
 
 ``python fork_server.py ROOT FD``: ROOT is the checkout whose commands are run, FD a Unix socket. Each request is
-one message of JSON, with the child's standard streams beside it as file descriptors; the answers are the child's
-process id and, when it has ended, how. What a child does is what ``python SCRIPT ARGUMENTS`` does after its
+one message of JSON, with the child's standard streams and another socket beside it as file descriptors; the answers,
+through that socket, are the child's process id and, when it has ended, how. What a child does is what ``python SCRIPT ARGUMENTS`` does after its
 imports; its streams are made anew, and the interpreter is shut down at its end as always.
 """
 
 import atexit
 import ctypes
+import fcntl
 import gc
 import importlib
 import io
@@ -19,6 +20,9 @@ import runpy
 import signal
 import socket
 import sys
+import termios
+
+SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
 def import_everything(root):
@@ -41,36 +45,57 @@ def import_everything(root):
 
 
 def serve(server):
+    """Answer requests; returns one, in the process that has to run it, or None when the other end is closed."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the keepers
     while True:
-        message, streams, _, _ = socket.recv_fds(server, 1 << 20, 3)
+        message, (*streams, answers), _, _ = receive(server)
         if not message:
             return None
-        request = json.loads(message)
-        pid = os.fork()
-        if pid == 0:
+        # A keeper for each command waits for it, so that several can run at a time.
+        if os.fork() == 0:
             server.close()
-            become(request, streams)
-            return request
-        for descriptor in streams:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            return keep(json.loads(message), streams, socket.socket(fileno=answers))
+        for descriptor in (*streams, answers):
             os.close(descriptor)
-        server.send(json.dumps(pid).encode())
-        _, status, usage = os.wait4(pid, 0)
-        answer = {
-            "status": os.waitstatus_to_exitcode(status),
-            "cpu_seconds": usage.ru_utime + usage.ru_stime,
-            "peak_bytes": usage.ru_maxrss * 1024,
-        }
-        server.send(json.dumps(answer).encode())
+
+
+def receive(server):
+    message, descriptors, flags, address = socket.recv_fds(server, 1 << 20, 4)
+    return message, descriptors or [None], flags, address
+
+
+def keep(request, streams, answers):
+    # A signal that comes before the command has begun waits for that.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    pid = os.fork()
+    if pid == 0:
+        answers.close()
+        become(request, streams)
+        return request
+    for descriptor in streams:
+        os.close(descriptor)
+    answers.send(json.dumps(pid).encode())
+    _, status, usage = os.wait4(pid, 0)
+    answer = {
+        "status": os.waitstatus_to_exitcode(status),
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_bytes": usage.ru_maxrss * 1024,
+    }
+    answers.send(json.dumps(answer).encode())
+    os._exit(0)
 
 
 def become(request, streams):
     """Make this process what a command finds at its start."""
     os.setsid()
-    for number in signal.SIGHUP, signal.SIGTERM:
-        signal.signal(number, signal.SIG_DFL)
+    for number in request["ignored"]:
+        signal.signal(number, signal.SIG_IGN)
     for target, descriptor in enumerate(streams):
         os.dup2(descriptor, target)
         os.close(descriptor)
+    if request["terminal"]:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     for target in request["closed"]:
         os.close(target)
     os.chdir(request["folder"])
@@ -105,6 +130,7 @@ def stream(descriptor, mode):
 
 
 def run_command(request):
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     if request["thorough"]:
         runpy.run_path(sys.argv[0], run_name="__main__")
         return

@@ -104,7 +104,7 @@ class ForkServer:
 
     def start(
         self, name, *arguments, folder, streams=(None, None, None), closed=(), environment=(), unset=(),
-        limits=(), user=None, thorough=False,
+        limits=(), user=None, thorough=False, ignored=(), terminal=False,
     ):  # fmt: skip
         """Start a command; return it as :class:`Running`.
 
@@ -117,6 +117,8 @@ class ForkServer:
             environment (dict), unset (sequence of str): Changes of the environment.
             limits (dict): Of ``resource``, by name; of memory 3 GiB unless it says otherwise.
             user (int): To be, instead of this one (root).
+            ignored (sequence of ints): Signals that are ignored from the beginning, as by nohup.
+            terminal (bool): Whether the first stream is the terminal that controls the command.
             thorough (bool): Whether the interpreter is shut down in the end, as always; that takes half a second.
         """
         command = [script(name), *map(str, arguments)]
@@ -133,9 +135,13 @@ class ForkServer:
             "limits": {"RLIMIT_AS": 3 * GIB, "RLIMIT_CORE": 0, **dict(limits)},
             "user": user,
             "thorough": thorough,
+            "ignored": list(ignored),
+            "terminal": terminal,
         }
-        socket.send_fds(self._socket, [json.dumps(request).encode()], descriptors)
-        return Running(json.loads(self._socket.recv(100)), command, self._socket, files[1:], self._memory)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            socket.send_fds(self._socket, [json.dumps(request).encode()], [*descriptors, theirs.fileno()])
+        return Running(json.loads(ours.recv(100)), command, ours, files[1:], self._memory)
 
     def run(self, name, *arguments, timeout=TIMEOUT, **options):
         """Run a command to its end; return an :class:`Outcome`. Arguments as for :meth:`start`."""
@@ -143,7 +149,11 @@ class ForkServer:
 
 
 class Running:
-    """A command that runs. One at a time can be waited for."""
+    """A command that runs.
+
+    Attributes:
+        pid (int): Its process id, and that of its group.
+    """
 
     def __init__(self, pid, command, connection, files, memory):
         self.pid, self.command = pid, command
@@ -179,6 +189,7 @@ class Running:
         if timed_out:
             os.killpg(self.pid, signal.SIGKILL)
         answer = json.loads(self._socket.recv(1000))
+        self._socket.close()
         outcome = Outcome(
             self.command,
             answer["status"],

@@ -221,12 +221,20 @@ def odd_array(rng, array):
     return rng.choice(choices)
 
 
-def change_npz(rng, path):
-    """Change an npz file of ours by what it is made of; returns what, the bytes, and whether it stays usable."""
+def change_npz(rng, path, part):
+    """Change an npz file of ours by what it is made of.
+
+    Args:
+        path (str): The file.
+        part (str): What the names of the arrays that are used begin with.
+
+    Returns:
+        tuple: What was done, the bytes, and whether the file may still be used.
+    """
     members = read_members(path)
     names = sorted(name for name in members if name != "metadata.npy")
     floats = [name for name in names if np.load(io.BytesIO(members[name])).dtype.kind == "f"]
-    floats = [name for name in floats if not name.startswith(("extensions/", "_snapshot"))]
+    floats = [name for name in floats if name.startswith(part) and not name.startswith(("ext", "_snapshot"))]
     name = rng.choice(floats)
     way = rng.choice(("array", "array", "header", "metadata", "metadata", "metadata", "text", "zip", "zip"))
     if way == "array":

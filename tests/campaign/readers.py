@@ -70,6 +70,10 @@ def inception(run, sound, path, folder, classifier=None, samples=2):
     return _result(run("evaluate", "inception", path, *arguments, "--out", out, folder=folder), _score, out)
 
 
+def inception_of_data(run, sound, path, folder):
+    return inception(run, sound, path, folder, samples=6)
+
+
 def classify(run, sound, path, folder):
     return inception(run, sound, sound.array, folder, classifier=path)
 
@@ -103,6 +107,12 @@ def figure2(run, sound, path, folder):
     """``path`` is a results folder."""
     out = os.path.join(folder, "x.png")
     return _result(run("figures", 2, path, "--out", out, folder=folder), os.path.exists, out)
+
+
+def resume_run(run, sound, path, folder):
+    """``path`` is a results folder."""
+    outcome = run("train", "--gpu", -1, "--out", path, "--resume", "--iterations", 7, folder=folder)
+    return _result(outcome, _arrays, os.path.join(path, "generator_iter_7.npz"))
 
 
 def report(run, sound, path, folder):

@@ -4,9 +4,9 @@ import os
 import shutil
 
 import pytest
-from campaign import readers
+from campaign import hdf5, readers, texts
 from campaign.harness import Campaign, require, require_success, succeeded_or_refused
-from campaign.mutations import change_npz, damage
+from campaign.mutations import change_json_text, change_npz, damage
 
 
 @pytest.fixture(scope="session")
@@ -57,26 +57,33 @@ def try_file(commands, sound, expected, tmp_path):
     return attempt
 
 
-SNAPSHOT_READERS = readers.generate, readers.resume, readers.gam, readers.inception
-NPZ = [("snapshot", reader) for reader in SNAPSHOT_READERS]
-NPZ += [("generator", reader) for reader in (readers.generate, readers.interpolate)]
-NPZ += [("classifier", reader) for reader in (readers.classify, readers.fine_tune)]
+# What is read, by which command, and what the names of the arrays begin with that it uses.
+NPZ = (
+    ("snapshot", readers.generate, "updater/model:gen/"),
+    ("snapshot", readers.inception, "updater/model:gen/"),
+    ("snapshot", readers.gam, "updater/model:"),
+    ("snapshot", readers.resume, ""),
+    ("generator", readers.generate, ""),
+    ("generator", readers.interpolate, ""),
+    ("classifier", readers.classify, ""),
+    ("classifier", readers.fine_tune, ""),
+)
 
 
-@pytest.mark.parametrize(("kind", "reader"), NPZ, ids=lambda value: getattr(value, "__name__", value))
-def test_npz_of_odd_members(kind, reader, sound, try_file):
+@pytest.mark.parametrize(("kind", "reader", "part"), NPZ)
+def test_npz_of_odd_members(kind, reader, part, sound, try_file):
     path = getattr(sound, kind)
     with Campaign(f"npz members: {kind}, {reader.__name__}") as campaign:
         for rng in campaign:
-            what, content, may_work = change_npz(rng, path)
+            what, content, may_work = change_npz(rng, path, part)
             with campaign.attempt(what) as attempt:
                 used = try_file(reader, path, content, same=not what.startswith("metadata"))
                 require(may_work or not used, "it was taken")
                 used or attempt.refused()
 
 
-@pytest.mark.parametrize(("kind", "reader"), NPZ, ids=lambda value: getattr(value, "__name__", value))
-def test_npz_of_damaged_bytes(kind, reader, sound, try_file):
+@pytest.mark.parametrize(("kind", "reader", "part"), NPZ)
+def test_npz_of_damaged_bytes(kind, reader, part, sound, try_file):
     path = getattr(sound, kind)
     with open(path, "rb") as file:
         original = file.read()
@@ -85,3 +92,71 @@ def test_npz_of_damaged_bytes(kind, reader, sound, try_file):
             what, content = damage(rng, original)
             with campaign.attempt(what) as attempt:
                 try_file(reader, path, content) or attempt.refused()
+
+
+HDF5_READERS = readers.train, readers.inception_of_data, readers.train_classifier
+
+
+@pytest.mark.parametrize("reader", HDF5_READERS)
+def test_hdf5_of_damaged_bytes(reader, sound, try_file):
+    with open(sound.data, "rb") as file:
+        original = file.read()
+    with Campaign(f"HDF5 bytes: {reader.__name__}", fewest=2) as campaign:
+        for rng in campaign:
+            what, content = damage(rng, original)
+            with campaign.attempt(what) as attempt:
+                try_file(reader, sound.data, content) or attempt.refused()
+
+
+@pytest.mark.parametrize("reader", HDF5_READERS)
+def test_hdf5_of_odd_parts(reader, sound, try_file, tmp_path):
+    with Campaign(f"HDF5 parts: {reader.__name__}", fewest=3) as campaign:
+        for rng in campaign:
+            copy = str(tmp_path / "copy.h5")
+            shutil.copy(sound.data, copy)
+            what, may_work = hdf5.change(rng, copy, sound.data)
+            with open(copy, "rb") as file:
+                content = file.read()
+            with campaign.attempt(what) as attempt:
+                used = try_file(reader, sound.data, content, same=may_work)
+                require(may_work or not used, "it was taken")
+                used or attempt.refused()
+
+
+def test_yaml(sound, try_file):
+    with open(os.path.join(sound.run, "config.yaml")) as file:
+        original = file.read()
+    with Campaign("YAML: train --config", fewest=4) as campaign:
+        for rng in campaign:
+            what, content = texts.change_yaml(rng, original)
+            with campaign.attempt(what) as attempt:
+                config = os.path.join(sound.run, "config.yaml")
+                try_file(readers.train_config, config, content, same=False) or attempt.refused()
+
+
+# A file in a folder, and the command that is given the folder.
+JSON = (
+    ("run", "log", readers.figure2),
+    ("run", "log", readers.resume_run),
+    ("run", "config.yaml", readers.figure2),
+    ("run", "provenance.json", readers.resume_run),
+    ("tables", "table3.json", readers.report),
+)
+
+
+@pytest.mark.parametrize(("folder", "name", "reader"), JSON)
+def test_json(folder, name, reader, commands, sound, tmp_path):
+    with open(os.path.join(getattr(sound, folder), name)) as file:
+        original = file.read()
+    with Campaign(f"JSON: {name}, {reader.__name__}", fewest=2) as campaign:
+        for i, rng in enumerate(campaign):
+            change = texts.change_yaml if name.endswith(".yaml") else change_json_text
+            what, content = change(rng, original)
+            with campaign.attempt(what) as attempt:
+                base = tmp_path / str(i)
+                shutil.copytree(getattr(sound, folder), base / "odd")
+                (base / "odd" / name).write_bytes(content)
+                os.makedirs(base / "work")
+                outcome, _ = reader(commands.run, sound, str(base / "odd"), str(base / "work"))
+                succeeded_or_refused(outcome, "odd") or attempt.refused()
+                shutil.rmtree(base)

@@ -98,7 +98,7 @@ def become(request, streams):
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     for target in request["closed"]:
         os.close(target)
-    os.chdir(request["folder"])
+    os.chdir(os.fsdecode(request["folder"].encode("latin-1")))
     os.environ.update(request["environment"])
     for name in request["unset"]:
         os.environ.pop(name, None)
@@ -108,14 +108,21 @@ def become(request, streams):
             with open("/proc/self/statm") as file:
                 value += int(file.read().split()[0]) * resource.getpagesize()
         resource.setrlimit(number, (value, value))
-    if request["user"] is not None:
-        os.setgroups([])
-        os.setgid(request["user"])
-        os.setuid(request["user"])
+    if request["unprivileged"]:
+        drop_capabilities()
     for target, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         setattr(sys, name, None if target in request["closed"] else stream(target, mode))
-    sys.argv = request["command"]
-    sys.path[0] = os.path.dirname(request["command"][0])
+    # As bytes, so that this process decodes them by its own locale.
+    sys.argv = [os.fsdecode(word.encode("latin-1")) for word in request["command"]]
+    sys.path[0] = os.path.dirname(sys.argv[0])
+
+
+def drop_capabilities():
+    """Make files that forbid reading or writing forbid it to root, too."""
+    version_3 = 0x20080522
+    header, none = (ctypes.c_uint32 * 2)(version_3, 0), (ctypes.c_uint32 * 6)()
+    if ctypes.CDLL(None, use_errno=True).capset(header, none) != 0:
+        raise OSError(ctypes.get_errno(), "capset")
 
 
 def stream(descriptor, mode):

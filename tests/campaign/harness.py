@@ -104,7 +104,7 @@ class ForkServer:
 
     def start(
         self, name, *arguments, folder, streams=(None, None, None), closed=(), environment=(), unset=(),
-        limits=(), user=None, thorough=False, ignored=(), terminal=False,
+        limits=(), unprivileged=False, thorough=False, ignored=(), terminal=False,
     ):  # fmt: skip
         """Start a command; return it as :class:`Running`.
 
@@ -116,7 +116,7 @@ class ForkServer:
             closed (sequence of ints): Standard streams that are closed.
             environment (dict), unset (sequence of str): Changes of the environment.
             limits (dict): Of ``resource``, by name; of memory 3 GiB unless it says otherwise.
-            user (int): To be, instead of this one (root).
+            unprivileged (bool): Whether root has to heed the permissions of files.
             ignored (sequence of ints): Signals that are ignored from the beginning, as by nohup.
             terminal (bool): Whether the first stream is the terminal that controls the command.
             thorough (bool): Whether the interpreter is shut down in the end, as always; that takes half a second.
@@ -127,13 +127,13 @@ class ForkServer:
             file.fileno() if given is None else given for file, given in zip(files, streams, strict=True)
         ]
         request = {
-            "command": command,
-            "folder": str(folder),
+            "command": [os.fsencode(word).decode("latin-1") for word in command],
+            "folder": os.fsencode(folder).decode("latin-1"),
             "closed": list(closed),
             "environment": dict(environment),
             "unset": list(unset),
             "limits": {"RLIMIT_AS": 3 * GIB, "RLIMIT_CORE": 0, **dict(limits)},
-            "user": user,
+            "unprivileged": unprivileged,
             "thorough": thorough,
             "ignored": list(ignored),
             "terminal": terminal,
@@ -287,11 +287,12 @@ class Campaign:
 
     Args:
         kind (str): What is tried, for the counts.
-        fewest (int): How many tries there are in ``make test``; ``CAMPAIGN_TRIES``, if that is more.
+        fewest (int): How many tries there are in ``make test``.
+        times (int): How many there are for each of ``CAMPAIGN_TRIES``.
     """
 
-    def __init__(self, kind, fewest=1):
-        self.kind, self.n = kind, max(fewest, TRIES)
+    def __init__(self, kind, fewest=1, times=1):
+        self.kind, self.n = kind, max(fewest, TRIES * times)
         self.faults = []
 
     def __iter__(self):

@@ -15,6 +15,8 @@ from PIL import Image
 
 SIGNALS = signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
+FAST = "train", "generate .npy", "moving_mnist .h5"
+
 # What says when or how long something was done, in files whose other content is the same each time.
 OF_TIMES = {"seconds", "samples_per_second", "made_by", "date", "load_average", "elapsed_time", "wall_time"}
 
@@ -35,7 +37,10 @@ def whole(commands, sound, tmp_path_factory):
     return get
 
 
-@pytest.mark.parametrize("writer", WRITERS, ids=str)
+@pytest.mark.parametrize("writer", [
+    pytest.param(writer, id=str(writer), marks=[] if str(writer) in FAST else pytest.mark.slow)
+    for writer in WRITERS
+])  # fmt: skip
 def test_interrupted_at_any_moment(writer, commands, sound, whole, tmp_path):
     expected, seconds = whole(writer)
     with Campaign(f"interrupted: {writer}") as campaign:

@@ -110,8 +110,11 @@ def become(request, streams):
         resource.setrlimit(number, (value, value))
     if request["unprivileged"]:
         drop_capabilities()
+    old = sys.__stdout__
     for target, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
-        setattr(sys, name, None if target in request["closed"] else stream(target, mode))
+        opened = None if target in request["closed"] else stream(target, mode, old)
+        setattr(sys, name, opened)
+        setattr(sys, f"__{name}__", opened)
     # As bytes, so that this process decodes them by its own locale.
     sys.argv = [os.fsdecode(word.encode("latin-1")) for word in request["command"]]
     sys.path[0] = os.path.dirname(sys.argv[0])
@@ -125,11 +128,10 @@ def drop_capabilities():
         raise OSError(ctypes.get_errno(), "capset")
 
 
-def stream(descriptor, mode):
+def stream(descriptor, mode, old):
     """Open a standard stream as Python does at its start."""
     raw = open(descriptor, mode + "b", buffering=-1, closefd=False)
     terminal = os.isatty(descriptor)
-    old = sys.__stderr__ if descriptor == 2 else sys.__stdout__
     errors = "backslashreplace" if descriptor == 2 else old.errors
     return io.TextIOWrapper(
         raw, encoding=old.encoding, errors=errors, line_buffering=descriptor == 2 or terminal

@@ -1,9 +1,12 @@
 """Small inputs of every kind, made by other libraries and by the commands themselves."""
 
+import functools
 import os
+import shutil
 
 import av
 import numpy as np
+from campaign.harness import ROOT, require_success
 from PIL import Image
 
 # Networks so small that an iteration takes some ten milliseconds.
@@ -79,3 +82,96 @@ def make_image_folder(folder, n_frames=16, suffix=".png"):
     os.makedirs(folder)
     for i, frame in enumerate(frames(1, n_frames, 24, 24)):
         Image.fromarray(frame).save(os.path.join(folder, f"{i:03}{suffix}"))
+
+
+class Sound:
+    """Paths of inputs, each made when it is asked for first, by the commands that are tried.
+
+    Args:
+        folder (str): Where they lie.
+        commands (ForkServer): Runs the commands.
+    """
+
+    def __init__(self, folder, commands):
+        self._folder, self._commands = folder, commands
+
+    def _path(self, name):
+        return os.path.join(self._folder, name)
+
+    def _call(self, name, *arguments):
+        require_success(self._commands.run(name, *arguments, folder=self._folder))
+
+    @functools.cached_property
+    def videos(self):
+        """str: A folder of two class folders of lossless videos."""
+        make_videos(self._path("videos"))
+        return self._path("videos")
+
+    @functools.cached_property
+    def ucf101(self):
+        """str: A folder as UCF-101's, with the lists of a split beside it."""
+        os.makedirs(self._path("ucf"))
+        make_ucf101(self._path("ucf/UCF-101"))
+        return self._path("ucf/UCF-101")
+
+    @functools.cached_property
+    def golf(self):
+        """str: A folder of JPEGs of the golf scenes' kind, with list.txt."""
+        make_golf(self._path("golf"))
+        return self._path("golf")
+
+    @functools.cached_property
+    def images(self):
+        """str: A folder with one folder of images, a video."""
+        make_image_folder(self._path("images/video"))
+        return self._path("images")
+
+    @functools.cached_property
+    def data(self):
+        """str: A data set of two classes."""
+        self._call("video_folder", self.videos, self._path("data.h5"), "--size", 16)
+        return self._path("data.h5")
+
+    @functools.cached_property
+    def run(self):
+        """str: A results folder of six iterations."""
+        self._call("train", *TINY, "--data", self.data, "--out", self._path("run"), "--iterations", 6)
+        return self._path("run")
+
+    @property
+    def generator(self):
+        """str: The run's newest generator."""
+        return os.path.join(self.run, "generator_iter_6.npz")
+
+    @property
+    def snapshot(self):
+        """str: The run's newest snapshot."""
+        return os.path.join(self.run, "snapshot_iter_6.npz")
+
+    @functools.cached_property
+    def classifier(self):
+        """str: A classifier of the data's classes."""
+        self._call("train_classifier", self.data, "--out", self._path("classifier.npz"), *CLASSIFIER)
+        return self._path("classifier.npz")
+
+    @functools.cached_property
+    def array(self):
+        """str: An .npy file of four videos."""
+        self._call("generate", self.generator, "--gpu", -1, "--num", 4, "--out", self._path("array.npy"))
+        return self._path("array.npy")
+
+    @functools.cached_property
+    def folder(self):
+        """str: A folder of the same videos, one .npy file each."""
+        os.makedirs(self._path("folder"))
+        for i, video in enumerate(np.load(self.array)):
+            np.save(self._path(f"folder/{i}.npy"), video)
+        return self._path("folder")
+
+    @functools.cached_property
+    def tables(self):
+        """str: A folder with table3.json."""
+        os.makedirs(self._path("tables"))
+        gallery = os.path.join(ROOT, "experiments", "gallery", "table3_cpu.json")
+        shutil.copy(gallery, self._path("tables/table3.json"))
+        return self._path("tables")

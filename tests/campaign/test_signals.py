@@ -178,8 +178,8 @@ def test_second_signal_ends_at_once(commands, sound, tmp_path):
     with Campaign("two signals to train") as campaign:
         for rng in campaign:
             folder = new_folder(tmp_path)
-            number, second = rng.choice(SIGNALS), rng.choice(SIGNALS)
-            with campaign.attempt(f"{number.name}, {second.name}"):
+            number = rng.choice((signal.SIGINT, signal.SIGTERM))  # a terminal that goes sends SIGHUP twice
+            with campaign.attempt(number.name):
                 # So that the first one is not all: an iteration of some seconds.
                 slow = "--n-dis", 400
                 running = commands.start(*train(sound, *slow), folder=folder)
@@ -188,11 +188,11 @@ def test_second_signal_ends_at_once(commands, sound, tmp_path):
                 running.send(number)
                 running.ended(0.2)
                 start = time.monotonic()
-                running.send(second)
+                running.send(number)
                 outcome = running.wait(60)
                 seconds = time.monotonic() - start
                 require(seconds < 3, f"it took {seconds:.1f} s", outcome)
-                require(outcome.status in (-second, 128 + second), f"status {outcome.status}", outcome)
+                require(outcome.status in (-number, 128 + number), f"status {outcome.status}", outcome)
                 require("Traceback" not in outcome.stderr, "a traceback", outcome)
 
 

@@ -255,6 +255,8 @@ def require_refusal(outcome, *words):
     require(len(lines[0]) < 2000, f"a line of {len(lines[0])} characters", outcome)
     require(lines[0].isprintable(), "control characters", outcome)
     require(not words or any(word in lines[0] for word in words), f"none of {words} is named", outcome)
+    if "CAMPAIGN_VERBOSE" in os.environ:
+        print(f"  {lines[0]}")
 
 
 def succeeded_or_refused(outcome, *words):
@@ -313,6 +315,8 @@ class Campaign:
             self.faults.append(f"{what}: {error}")
         else:
             count[verdict.word] += 1
+            if "CAMPAIGN_VERBOSE" in os.environ:
+                print(f"{self.kind}: {what}: {verdict.word}")
 
     def close(self):
         if self.faults:

@@ -112,10 +112,17 @@ def odd_json_text(rng):
 
 
 def change_json_text(rng, text):
-    """Change a JSON text by its values, its bytes, or altogether; returns bytes."""
+    """Change a JSON text, or one line of JSON lines, by its values, its bytes, or altogether; returns bytes."""
     way = rng.choice(("values", "values", "values", "bytes", "other"))
+    try:
+        value = json.loads(text)
+    except ValueError:
+        lines = text.splitlines(keepends=True)
+        i = rng.randrange(len(lines))
+        what, changed = change_json_text(rng, lines[i])
+        return f"line {i}: {what}", "".join(lines[:i]).encode() + changed + b"\n" + "".join(lines[i + 1 :]).encode()
     if way == "values":
-        what, value = change_json(rng, json.loads(text))
+        what, value = change_json(rng, value)
         return what, json.dumps(value).encode()
     if way == "bytes":
         return damage(rng, text.encode())

@@ -1,5 +1,6 @@
 """Damaged files of ours: a right result, or one line that names the file."""
 
+import glob
 import os
 import shutil
 
@@ -134,28 +135,30 @@ def test_yaml(sound, try_file):
                 try_file(readers.train_config, config, content, same=False) or attempt.refused()
 
 
-# A file in a folder, and the command that is given the folder.
-JSON = (
-    ("run", "log", readers.figure2),
-    ("run", "log", readers.resume_run),
+# A text file in a folder, and the command that is given the folder. The log is JSON or, by newer versions, lines of it.
+TEXTS = (
+    ("run", "log*", readers.figure2),
+    ("run", "log*", readers.resume_run),
     ("run", "config.yaml", readers.figure2),
     ("run", "provenance.json", readers.resume_run),
     ("tables", "table3.json", readers.report),
 )
 
 
-@pytest.mark.parametrize(("folder", "name", "reader"), JSON)
-def test_json(folder, name, reader, commands, sound, tmp_path):
-    with open(os.path.join(getattr(sound, folder), name)) as file:
-        original = file.read()
-    with Campaign(f"JSON: {name}, {reader.__name__}", fewest=2) as campaign:
+@pytest.mark.parametrize(("folder", "pattern", "reader"), TEXTS)
+def test_text_in_a_folder(folder, pattern, reader, commands, sound, tmp_path):
+    (original,) = glob.glob(os.path.join(getattr(sound, folder), pattern))
+    name = os.path.basename(original)
+    change = texts.change_yaml if name.endswith(".yaml") else change_json_text
+    with open(original) as file:
+        content = file.read()
+    with Campaign(f"texts: {pattern}, {reader.__name__}", fewest=2) as campaign:
         for i, rng in enumerate(campaign):
-            change = texts.change_yaml if name.endswith(".yaml") else change_json_text
-            what, content = change(rng, original)
+            what, changed = change(rng, content)
             with campaign.attempt(what) as attempt:
                 base = tmp_path / str(i)
                 shutil.copytree(getattr(sound, folder), base / "odd")
-                (base / "odd" / name).write_bytes(content)
+                (base / "odd" / name).write_bytes(changed)
                 os.makedirs(base / "work")
                 outcome, _ = reader(commands.run, sound, str(base / "odd"), str(base / "work"))
                 succeeded_or_refused(outcome, "odd") or attempt.refused()

@@ -182,7 +182,8 @@ class Running:
     def send(self, number, group=False):
         """Send a signal, to the whole process group if asked, unless the command has ended."""
         if not self.ended():
-            (os.killpg if group else os.kill)(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                (os.killpg if group else os.kill)(self.pid, number)
 
     def wait(self, timeout=TIMEOUT):
         timed_out = not self.ended(timeout)

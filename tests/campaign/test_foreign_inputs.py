@@ -384,6 +384,10 @@ def test_ucf101_lists(name, commands, sound, tmp_path):
                 require(len(clips_of(out)) == 4, "not the clips of the list", outcome)
 
 
+def parts_of(folder):
+    return sorted(path for path in folder.rglob("*.json") if not path.name.startswith("."))
+
+
 def test_parts_of_an_interrupted_maker(commands, sound, tmp_path):
     """What a killed maker left is used as it is, or made again, or refused."""
     for i in range(40):
@@ -402,10 +406,10 @@ def test_parts_of_an_interrupted_maker(commands, sound, tmp_path):
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()
                 killed = commands.start("video_folder", *arguments, folder=folder)
-                killed.wait_for(lambda folder=folder, n=wanted: len(list(folder.rglob("*.json"))) >= n)
+                killed.wait_for(lambda folder=folder, n=wanted: len(parts_of(folder)) >= n)
                 killed.send(signal.SIGKILL)
                 killed.wait()
-                left = sorted(folder.rglob("*.json"))
+                left = parts_of(folder)
             path = rng.choice(left)
             what, content = change_json_text(rng, path.read_text())
             path.write_bytes(content)

@@ -269,6 +269,11 @@ def succeeded_or_refused(outcome, *words):
     return False
 
 
+def slow(*values):
+    """Parameters of a test that runs in the campaign alone; `make test` has another representative of the kind."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 class Tally:
     """Counts, of each kind of trouble, how the tries ended."""
 

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 from campaign import hdf5, readers, texts
-from campaign.harness import Campaign, require, require_success, succeeded_or_refused
+from campaign.harness import Campaign, require, require_success, slow, succeeded_or_refused
 from campaign.mutations import change_json_text, change_npz, damage
 
 
@@ -61,13 +61,13 @@ def try_file(commands, sound, expected, tmp_path):
 # What is read, by which command, and what the names of the arrays begin with that it uses.
 NPZ = (
     ("snapshot", readers.generate, "updater/model:gen/"),
-    ("snapshot", readers.inception, "updater/model:gen/"),
-    ("snapshot", readers.gam, "updater/model:"),
+    slow("snapshot", readers.inception, "updater/model:gen/"),
+    slow("snapshot", readers.gam, "updater/model:"),
     ("snapshot", readers.resume, ""),
-    ("generator", readers.generate, ""),
-    ("generator", readers.interpolate, ""),
+    slow("generator", readers.generate, ""),
+    slow("generator", readers.interpolate, ""),
     ("classifier", readers.classify, ""),
-    ("classifier", readers.fine_tune, ""),
+    slow("classifier", readers.fine_tune, ""),
 )
 
 
@@ -95,7 +95,7 @@ def test_npz_of_damaged_bytes(kind, reader, part, sound, try_file):
                 try_file(reader, path, content) or attempt.refused()
 
 
-HDF5_READERS = readers.train, readers.inception_of_data, readers.train_classifier
+HDF5_READERS = readers.train, slow(readers.inception_of_data), slow(readers.train_classifier)
 
 
 @pytest.mark.parametrize("reader", HDF5_READERS)
@@ -127,7 +127,7 @@ def test_hdf5_of_odd_parts(reader, sound, try_file, tmp_path):
 def test_yaml(sound, try_file):
     with open(os.path.join(sound.run, "config.yaml")) as file:
         original = file.read()
-    with Campaign("YAML: train --config", fewest=4) as campaign:
+    with Campaign("YAML: train --config", fewest=3) as campaign:
         for rng in campaign:
             what, content = texts.change_yaml(rng, original)
             with campaign.attempt(what) as attempt:
@@ -138,8 +138,8 @@ def test_yaml(sound, try_file):
 # A text file in a folder, and the command that is given the folder. The log is JSON or, by newer versions, lines of it.
 TEXTS = (
     ("run", "log*", readers.figure2),
-    ("run", "log*", readers.resume_run),
-    ("run", "config.yaml", readers.figure2),
+    slow("run", "log*", readers.resume_run),
+    slow("run", "config.yaml", readers.figure2),
     ("run", "provenance.json", readers.resume_run),
     ("tables", "table3.json", readers.report),
 )

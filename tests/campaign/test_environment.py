@@ -22,6 +22,7 @@ from campaign.harness import (
     require_bounded,
     require_refusal,
     require_success,
+    slow,
     succeeded_or_refused,
 )
 from campaign.inputs import TINY
@@ -323,7 +324,7 @@ SURROUNDINGS = {
 }
 
 
-@pytest.mark.parametrize("kind", SURROUNDINGS)
+@pytest.mark.parametrize("kind", [kind if kind == "no HOME" else slow(kind) for kind in SURROUNDINGS])
 def test_surroundings(kind, commands, sound, tmp_path):
     environment, unset = SURROUNDINGS[kind]
     with Campaign("environment variables") as campaign:
@@ -345,11 +346,9 @@ def run_in_a_process(folder, environment, name, *arguments):
     return done
 
 
-@pytest.mark.parametrize("backend", [
-    "module://matplotlib_inline.backend_inline",
-    pytest.param("nonsense", marks=pytest.mark.slow),
-    pytest.param("TkAgg", marks=pytest.mark.slow),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "backend", ["module://matplotlib_inline.backend_inline", slow("nonsense"), slow("TkAgg")]
+)
 def test_backend_of_a_notebook(backend, sound, tmp_path):
     """A curve that cannot be drawn ends no training."""
     with Campaign("MPLBACKEND") as campaign, campaign.attempt(backend):
@@ -360,6 +359,7 @@ def test_backend_of_a_notebook(backend, sound, tmp_path):
         require("Traceback" not in done.stderr, "a traceback", done)
 
 
+@pytest.mark.slow
 def test_cupy_that_cannot_be_used(sound, tmp_path):
     """CuPy is installed, but finds no CUDA: its own reason is said where a GPU is asked for."""
     package = tmp_path / "packages" / "cupy"

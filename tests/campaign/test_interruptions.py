@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 import yaml
-from campaign.harness import Campaign, files_below, require, require_bounded, require_refusal, require_success
+from campaign.harness import Campaign, files_below, require, require_bounded, require_refusal, require_success, slow
 from campaign.writers import WRITERS
 from PIL import Image
 
@@ -39,10 +39,9 @@ def whole(commands, sound, tmp_path_factory):
     return get
 
 
-@pytest.mark.parametrize("writer", [
-    pytest.param(writer, id=str(writer), marks=[] if str(writer) in FAST else pytest.mark.slow)
-    for writer in WRITERS
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "writer", [writer if str(writer) in FAST else slow(writer) for writer in WRITERS], ids=str
+)
 def test_interrupted_at_any_moment(writer, commands, sound, whole, tmp_path):
     expected, seconds = whole(writer)
     with Campaign(f"interrupted: {writer}") as campaign:

@@ -4,7 +4,7 @@ import os
 import shutil
 
 import pytest
-from campaign.harness import Campaign, ForkServer, require, require_success, succeeded_or_refused
+from campaign.harness import Campaign, ForkServer, require, require_success, slow, succeeded_or_refused
 from campaign.inputs import CLASSIFIER, TINY
 from campaign.writers import WRITERS
 
@@ -85,7 +85,7 @@ READS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("terminal", ["UTF-8", "ASCII", "no locale"])
+@pytest.mark.parametrize("terminal", ["UTF-8", slow("ASCII"), slow("no locale")])
 def test_names_of_inputs(terminal, servers, sound, tmp_path):
     server = servers(terminal)
     with Campaign(f"names: inputs, terminal of {terminal}", fewest=3) as campaign:
@@ -107,7 +107,7 @@ def test_names_of_inputs(terminal, servers, sound, tmp_path):
                 require_success(outcome)
 
 
-@pytest.mark.parametrize("terminal", ["UTF-8", "ASCII", "no locale"])
+@pytest.mark.parametrize("terminal", ["UTF-8", slow("ASCII"), slow("no locale")])
 def test_names_in_folders(terminal, servers, sound, tmp_path):
     """Classes and videos whose names are odd."""
     server = servers(terminal)

@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 import pytest
-from campaign.harness import ENVIRONMENT, Campaign, python, require, require_bounded, require_success
+from campaign.harness import ENVIRONMENT, Campaign, python, require, require_bounded, require_success, slow
 from campaign.inputs import TINY
 from campaign.writers import WRITERS
 
@@ -136,7 +136,7 @@ def test_terminal_that_goes_away(commands, sound, reference, tmp_path):
                 require_stopped(outcome, signal.SIGHUP, commands, sound, folder, reference)
 
 
-@pytest.mark.parametrize("streams", STREAMS[1:4])
+@pytest.mark.parametrize("streams", [STREAMS[1], slow(STREAMS[2]), slow(STREAMS[3])])
 def test_printing_never_ends_a_training(streams, commands, sound, tmp_path):
     with Campaign(f"train to its end, {streams}") as campaign:
         for rng in campaign:
@@ -154,7 +154,7 @@ def test_printing_never_ends_a_training(streams, commands, sound, tmp_path):
                 require(outcome.status == 0, f"status {outcome.status}", outcome)
 
 
-@pytest.mark.parametrize("streams", STREAMS[1:4])
+@pytest.mark.parametrize("streams", [STREAMS[1], slow(STREAMS[2]), slow(STREAMS[3])])
 def test_printing_loses_no_result(streams, commands, sound, tmp_path):
     with Campaign(f"other commands, {streams}", fewest=2) as campaign:
         for rng in campaign:
@@ -229,7 +229,7 @@ def test_snapshot_comes_before_scores(commands, sound, reference, tmp_path):
                 require_stopped(outcome, signal.SIGTERM, commands, sound, folder, reference)
 
 
-@pytest.mark.parametrize("name", ["train", pytest.param("evaluate", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["train", slow("evaluate")])
 def test_interrupted_while_starting(name, sound, tmp_path):
     """In a process of its own, since imports are what is interrupted."""
     with Campaign(f"SIGINT while {name} starts") as campaign:

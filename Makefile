@@ -21,12 +21,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install test test-gpu lint train-mnist table3 table4 report benchmark benchmark-gpu clean
+.PHONY: help install test test-gpu campaign lint train-mnist table3 table4 report benchmark benchmark-gpu clean
 
 help:
 	@echo 'make install        install the package and what it needs into $(VENV)'
 	@echo 'make test           run the tests that need no GPU and no long time'
 	@echo 'make test-gpu       run the tests that need a GPU; fails where there is none'
+	@echo 'make campaign       try the commands with kills, damaged files and odd places; SEED and TRIES of each'
 	@echo 'make lint           check the code with ruff'
 	@echo 'make train-mnist    make Moving MNIST if it is not there, and train on it'
 	@echo 'make table3         train what Table 3 compares, play GAM, write results/table3.md and report.html'
@@ -44,6 +45,8 @@ help:
 	@echo '  OUT         results folder (default: named after the configuration, in results/)'
 	@echo '  UCF101      folder with the videos of UCF-101, or UCF101.rar, to make $(UCF101_DATA) from'
 	@echo '  PRESET      of the tables: paper, cpu or smoke (default: paper on a GPU, else cpu)'
+	@echo '  SEED        of the campaign (default: 0)'
+	@echo '  TRIES       of each kind in the campaign (default: 10, which takes half an hour)'
 	@echo '  ARGS        more options for the command, such as ARGS=--resume'
 
 install: $(INSTALLED)
@@ -66,6 +69,11 @@ test-gpu: $(INSTALLED)
 	@test "$$($(RUN) -c '$(PRINT_DEFAULT_GPU)')" = 0 || \
 		{ echo 'make test-gpu: CuPy is not installed or finds no GPU here' >&2; exit 1; }
 	$(RUN) -m pytest -m gpu $(ARGS)
+
+# Counts by kind stand at the end. CAMPAIGN_ROOT=FOLDER in the environment tries another checkout.
+campaign: $(INSTALLED)
+	CAMPAIGN_SEED=$(or $(SEED),0) CAMPAIGN_TRIES=$(or $(TRIES),10) \
+		$(RUN) -m pytest -m 'slow or not slow' tests/campaign $(ARGS)
 
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .

@@ -1,4 +1,4 @@
-"""What the campaign's tests share: the server of commands, inputs made by the commands, and the final counts."""
+"""What the campaign's tests share: the server of commands, its inputs, and the counts in the end."""
 
 import os
 

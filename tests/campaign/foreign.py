@@ -10,7 +10,7 @@ import numpy as np
 from campaign.inputs import encode
 from PIL import Image
 
-# Suffix, codec, pixel format, options: what libav writes; the first five say in their headers how long they are.
+# Codec, pixel format and options of files that libav writes.
 VIDEOS = {
     "ffv1.avi": ("ffv1", "bgr0", {}),
     "bframes.avi": ("mpeg4", "yuv420p", {"bf": 2, "b": 4_000_000}),
@@ -97,8 +97,8 @@ def odd_video(rng, sound):
         "another codec": avi.replace(b"FFV1", b"XVID"),
         "the header alone": avi[:2000],
         "a list of files": f"ffconcat version 1.0\nfile '{other}'\n".encode(),
-        "a playlist": f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{other}\n#EXT-X-ENDLIST\n".encode(),
-        "a session": b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+        "a playlist": f"#EXTM3U\n#EXTINF:1,\nfile://{other}\n#EXT-X-ENDLIST\n".encode(),
+        "a session": b"v=0\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
         "a numbered list": b"frame%03d.png\n",
         "subtitles": b"1\n00:00:00,000 --> 00:00:01,000\nhello\n\n",
         "a picture": picture_bytes("PNG"),
@@ -144,7 +144,12 @@ def png_that_claims(width, height):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(1000)))
+        + chunk(b"IEND", b"")
+    )
 
 
 def odd_picture(rng):
@@ -221,7 +226,14 @@ def bomb(shape=(4000, 3, 16, 256, 256), name="x.npy"):
     encoded = name.encode()
     fields = struct.pack("<HHHHHIIIHH", 45, 0, 8, 0, 33, 0, 2**32 - 1, 2**32 - 1, len(encoded), len(extra))
     local = b"PK\x03\x04" + fields + encoded + extra + data
-    central = b"PK\x01\x02" + struct.pack("<H", 45) + fields + struct.pack("<HHHII", 0, 0, 0, 0, 0) + encoded + extra
+    central = (
+        b"PK\x01\x02"
+        + struct.pack("<H", 45)
+        + fields
+        + struct.pack("<HHHII", 0, 0, 0, 0, 0)
+        + encoded
+        + extra
+    )
     return local + central + struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 1, 1, len(central), len(local), 0)
 
 
@@ -311,5 +323,3 @@ def make_idx(folder, n=20):
         file.write(struct.pack(">IIII", 2051, n, 28, 28) + pixels.tobytes())
     with open(os.path.join(folder, "train-labels-idx1-ubyte"), "wb") as file:
         file.write(struct.pack(">II", 2049, n) + (np.arange(n) % 10).astype(np.uint8).tobytes())
-
-

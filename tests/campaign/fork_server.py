@@ -1,9 +1,9 @@
-"""Runs commands in children of one process that has imported everything, which saves the 2 s that a start costs.
+"""Runs commands in children of one process that has imported everything, which saves 2 s for each.
 
-``python fork_server.py ROOT FD``: ROOT is the checkout whose commands are run, FD a Unix socket. Each request is
-one message of JSON, with the child's standard streams and another socket beside it as file descriptors; the answers,
-through that socket, are the child's process id and, when it has ended, how. What a child does is what ``python SCRIPT ARGUMENTS`` does after its
-imports; its streams are made anew, and the interpreter is shut down at its end as always.
+``python fork_server.py ROOT FD``: ROOT is the checkout whose commands are run, FD a Unix socket. Each request
+is one message of JSON, with four file descriptors beside it: the child's standard streams, and a socket for
+the answers, which are the child's process id and, when it has ended, how. What a child does is what
+``python SCRIPT ARGUMENTS`` does after its imports. It is killed when this process ends.
 """
 
 import atexit
@@ -41,11 +41,13 @@ def import_everything(root):
     import numpy as np
 
     iio.imwrite("<bytes>", np.zeros((2, 16, 16), np.uint8), extension=".gif")
-    iio.imwrite("<bytes>", np.zeros((2, 16, 16, 3), np.uint8), extension=".mp4", plugin="pyav", codec="libx264")
+    iio.imwrite(
+        "<bytes>", np.zeros((2, 16, 16, 3), np.uint8), extension=".mp4", plugin="pyav", codec="libx264"
+    )
 
 
 def serve(server):
-    """Answer requests; returns one, in the process that has to run it, or None when the other end is closed."""
+    """Answer requests; return one in the process that has to run it, None when the other end is closed."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the keepers
     while True:
         message, (*streams, answers), _, _ = receive(server)
@@ -68,8 +70,10 @@ def receive(server):
 def keep(request, streams, answers):
     # A signal that comes before the command has begun waits for that.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    die_with_parent()
     pid = os.fork()
     if pid == 0:
+        die_with_parent()
         answers.close()
         become(request, streams)
         return request
@@ -120,6 +124,11 @@ def become(request, streams):
     sys.path[0] = os.path.dirname(sys.argv[0])
 
 
+def die_with_parent():
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
 def drop_capabilities():
     """Make files that forbid reading or writing forbid it to root, too."""
     version_3 = 0x20080522
@@ -163,6 +172,7 @@ def run_command(request):
 
 
 if __name__ == "__main__":
+    die_with_parent()
     root = sys.argv[1]
     connection = socket.socket(fileno=int(sys.argv[2]))
     import_everything(root)

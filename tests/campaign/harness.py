@@ -63,7 +63,8 @@ class Outcome:
 
     def __str__(self):
         words = " ".join(map(repr, self.command))
-        return f"{words}\n    status {self.status}\n    stdout {self.stdout[-300:]!r}\n    stderr {self.stderr[-900:]!r}"
+        said = f"stdout {self.stdout[-300:]!r}\n    stderr {self.stderr[-900:]!r}"
+        return f"{words}\n    status {self.status}\n    {said}"
 
 
 class ForkServer:
@@ -119,7 +120,7 @@ class ForkServer:
             unprivileged (bool): Whether root has to heed the permissions of files.
             ignored (sequence of ints): Signals that are ignored from the beginning, as by nohup.
             terminal (bool): Whether the first stream is the terminal that controls the command.
-            thorough (bool): Whether the interpreter is shut down in the end, as always; that takes half a second.
+            thorough (bool): Whether the interpreter is shut down in the end, which takes half a second.
         """
         command = [script(name), *map(str, arguments)]
         files = [open(os.devnull, "rb")] + [tempfile.TemporaryFile(dir=self.folder) for _ in range(2)]
@@ -247,7 +248,7 @@ def require_success(outcome):
 
 
 def require_refusal(outcome, *words):
-    """Require exit status 2 and one printable line on stderr that has one of the words, such as file names."""
+    """Require exit status 2 and one printable line on stderr that has one of the words (file names)."""
     require_bounded(outcome)
     require(outcome.status == 2, f"status {outcome.status} instead of 2", outcome)
     lines = outcome.stderr.splitlines()
@@ -270,7 +271,7 @@ def succeeded_or_refused(outcome, *words):
 
 
 def slow(*values):
-    """Parameters of a test that runs in the campaign alone; `make test` has another representative of the kind."""
+    """Parameters of a test that only the campaign runs; `make test` has another one of the kind."""
     return pytest.param(*values, marks=pytest.mark.slow)
 
 
@@ -304,13 +305,13 @@ class Campaign:
         self.faults = []
 
     def __iter__(self):
-        """Yield a source of random numbers for each try, which depends on the seed, the kind and the number."""
+        """Yield random numbers for each try, which depend on the seed, the kind and the number."""
         for i in range(self.n):
             yield random.Random(zlib.crc32(f"{SEED}:{self.kind}:{i}".encode()))
 
     @contextlib.contextmanager
     def attempt(self, what):
-        """One try. The block returns normally if all is right, and may call ``refused`` of what is yielded."""
+        """One try. The block returns if all is right, and may call ``refused`` of what is yielded."""
         count = TALLY.counts[self.kind]
         count["tries"] += 1
         verdict = _Verdict()
@@ -327,7 +328,9 @@ class Campaign:
     def close(self):
         if self.faults:
             shown = "\n\n".join(self.faults[: int(os.environ.get("CAMPAIGN_SHOW") or 5)])
-            pytest.fail(f"{len(self.faults)} faults in {self.n} tries of {self.kind}:\n{shown}", pytrace=False)
+            pytest.fail(
+                f"{len(self.faults)} faults in {self.n} tries of {self.kind}:\n{shown}", pytrace=False
+            )
 
     def __enter__(self):
         return self

@@ -6,7 +6,6 @@ Each function takes a source of random numbers first, and returns what was done,
 import copy
 import io
 import json
-import os
 import struct
 import zipfile
 
@@ -24,7 +23,9 @@ def damage(rng, data):
     """Damage bytes anywhere."""
     data = bytearray(data)
     n = len(data)
-    way = rng.choice(("flip", "flip", "flip", "cut", "zero", "noise", "remove", "insert", "swap", "head", "tail"))
+    way = rng.choice(
+        ("flip", "flip", "flip", "cut", "zero", "noise", "remove", "insert", "swap", "head", "tail")
+    )
     at = rng.randrange(n)
     size = min(rng.choice((1, 4, 16, 512, 4096)), n - at)
     if way == "flip":
@@ -112,7 +113,7 @@ def odd_json_text(rng):
 
 
 def change_json_text(rng, text):
-    """Change a JSON text, or one line of JSON lines, by its values, its bytes, or altogether; returns bytes."""
+    """Change a JSON text, or a line of JSON lines, by its values, its bytes, or altogether, to bytes."""
     way = rng.choice(("values", "values", "values", "bytes", "other"))
     try:
         value = json.loads(text)
@@ -120,7 +121,9 @@ def change_json_text(rng, text):
         lines = text.splitlines(keepends=True)
         i = rng.randrange(len(lines))
         what, changed = change_json_text(rng, lines[i])
-        return f"line {i}: {what}", "".join(lines[:i]).encode() + changed + b"\n" + "".join(lines[i + 1 :]).encode()
+        return f"line {i}: {what}", "".join(lines[:i]).encode() + changed + b"\n" + "".join(
+            lines[i + 1 :]
+        ).encode()
     if way == "values":
         what, value = change_json(rng, value)
         return what, json.dumps(value).encode()
@@ -157,16 +160,18 @@ def with_header(text, data=b"", version=1, length=None):
     """The bytes of an npy file with any header."""
     text = text if isinstance(text, bytes) else text.encode()
     length = len(text) if length is None else length
-    return b"\x93NUMPY" + bytes((version, 0)) + struct.pack("<H" if version == 1 else "<I", length) + text + data
+    return (
+        b"\x93NUMPY" + bytes((version, 0)) + struct.pack("<H" if version == 1 else "<I", length) + text + data
+    )
 
 
 def odd_npy(rng, content):
     """Change the bytes of an npy file by its header."""
     array = np.load(io.BytesIO(content))
     data = array.tobytes()
-    descr = array.dtype.str
 
-    def header(descr=repr(descr), order="False", shape=repr(array.shape), more=""):
+    def header(descr=None, order="False", shape=None, more=""):
+        descr, shape = descr or repr(array.dtype.str), shape or repr(array.shape)
         return f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}{more}}}\n"
 
     return rng.choice(
@@ -259,7 +264,13 @@ def change_npz(rng, path, part):
         return f"metadata {what}", zip_bytes(members), True
     if way == "text":
         what, text = odd_json_text(rng)
-        kinds = np.array(text), np.array(text.encode()), np.array([text] * 2), np.float32(1), np.array(b"\xff")
+        kinds = (
+            np.array(text),
+            np.array(text.encode()),
+            np.array([text] * 2),
+            np.float32(1),
+            np.array(b"\xff"),
+        )
         i = rng.randrange(len(kinds))
         members["metadata.npy"] = npy_bytes(kinds[i])
         return f"metadata {what}, form {i}", zip_bytes(members), False
@@ -288,7 +299,9 @@ def change_zip(rng, members, name):
         changed = bytearray(content)
         struct.pack_into(form, changed, entry + offset, value)
         return f"zip: {way} {value} of an entry", bytes(changed), True
-    way = rng.choice(("missing", "twice", "folder", "odd name", "compressed", "lzma", "bzip2", "comment", "before"))
+    way = rng.choice(
+        ("missing", "twice", "folder", "odd name", "compressed", "lzma", "bzip2", "comment", "before")
+    )
     if way == "missing":
         members.pop(rng.choice((name, "metadata.npy")))
         return f"zip: {name} or metadata missing", zip_bytes(members), False
@@ -297,7 +310,11 @@ def change_zip(rng, members, name):
     if way == "folder":
         return "zip: a folder beside", zip_bytes([*members.items(), ("x/", b"")]), True
     if way == "odd name":
-        return "zip: an odd name", zip_bytes([*members.items(), (rng.choice(("/etc/x", "../x", "é", "x.txt")), b"x")]), True
+        return (
+            "zip: an odd name",
+            zip_bytes([*members.items(), (rng.choice(("/etc/x", "../x", "é", "x.txt")), b"x")]),
+            True,
+        )
     if way == "comment":
         with io.BytesIO(content) as buffer:
             with zipfile.ZipFile(buffer, "a") as file:
@@ -307,5 +324,3 @@ def change_zip(rng, members, name):
         return "zip: bytes before it", b"#!/bin/sh\nexit\n" + content, True
     method = {"compressed": zipfile.ZIP_DEFLATED, "lzma": zipfile.ZIP_LZMA, "bzip2": zipfile.ZIP_BZIP2}[way]
     return f"zip: {way}", zip_bytes(members, method), True
-
-

@@ -13,7 +13,11 @@ from campaign.inputs import CLASSIFIER, TINY
 
 def _arrays(path):
     with np.load(path) as file:
-        return {key: (file[key].dtype.str, file[key].shape, file[key].tobytes()) for key in file if key != "metadata"}
+        return {
+            key: (file[key].dtype.str, file[key].shape, file[key].tobytes())
+            for key in file
+            if key != "metadata"
+        }
 
 
 def _score(path):
@@ -66,7 +70,16 @@ def gam(run, sound, path, folder):
 
 def inception(run, sound, path, folder, classifier=None, samples=2):
     out = os.path.join(folder, "x.json")
-    arguments = "--gpu", -1, "--samples", samples, "--repeats", 1, "--classifier", classifier or sound.classifier
+    arguments = (
+        "--gpu",
+        -1,
+        "--samples",
+        samples,
+        "--repeats",
+        1,
+        "--classifier",
+        classifier or sound.classifier,
+    )
     return _result(run("evaluate", "inception", path, *arguments, "--out", out, folder=folder), _score, out)
 
 

@@ -135,7 +135,7 @@ def test_yaml(sound, try_file):
                 try_file(readers.train_config, config, content, same=False) or attempt.refused()
 
 
-# A text file in a folder, and the command that is given the folder. The log is JSON or, by newer versions, lines of it.
+# A text file in a folder, and the command that is given the folder. Logs are JSON, newer ones lines of it.
 TEXTS = (
     ("run", "log*", readers.figure2),
     slow("run", "log*", readers.resume_run),

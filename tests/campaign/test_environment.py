@@ -70,7 +70,10 @@ def test_full_disk(commands, sound, tmp_path):
             folder.mkdir()
             require_success(commands.run(writer.name, *writer.arguments(sound), folder=whole))
             size = max(4096, int(total(whole) * rng.uniform(0, 0.95)))
-            with campaign.attempt(f"{writer}: {size} of {total(whole)} bytes"), small_disk(folder, size) as limits:
+            with (
+                campaign.attempt(f"{writer}: {size} of {total(whole)} bytes"),
+                small_disk(folder, size) as limits,
+            ):
                 outcome = commands.run(writer.name, *writer.arguments(sound), folder=folder, limits=limits)
                 if outcome.status != 0:  # room for what is kept, if not for what was there on the way
                     require_bounded(outcome)
@@ -264,7 +267,9 @@ def test_temporary_files_of_others(commands, sound, tmp_path):
                 running.send(signal.SIGCONT)
                 require_success(running.wait())
                 names = {name for name in files_below(folder) if not name.startswith("each/")}
-                wanted = {"y" + os.path.splitext(other.out)[1]} | ({living.out} if living.out != "each" else set())
+                wanted = {"y" + os.path.splitext(other.out)[1]} | (
+                    {living.out} if living.out != "each" else set()
+                )
                 require(names == wanted, f"{names} instead of {wanted}")
 
 
@@ -295,7 +300,8 @@ def test_two_trainings_into_one_folder(commands, sound, tmp_path):
 
 
 def test_two_makers_of_one_file(commands, sound, tmp_path):
-    makers = [w for w in WRITERS if w.out == "x.h5"]
+    # Of UCF-101 there is one more line, which says that not all of it is there.
+    makers = [writer for writer in WRITERS if writer.out == "x.h5" and writer.name != "ucf101"]
     with Campaign("two makers at once") as campaign:
         for i, rng in enumerate(campaign):
             writer, moment, folder = rng.choice(makers), rng.uniform(0, 0.2), tmp_path / str(i)
@@ -364,7 +370,9 @@ def test_cupy_that_cannot_be_used(sound, tmp_path):
     """CuPy is installed, but finds no CUDA: its own reason is said where a GPU is asked for."""
     package = tmp_path / "packages" / "cupy"
     package.mkdir(parents=True)
-    (package / "__init__.py").write_text("raise ImportError('libcublas.so.12: cannot open shared object file')\n")
+    (package / "__init__.py").write_text(
+        "raise ImportError('libcublas.so.12: cannot open shared object file')\n"
+    )
     environment = {"PYTHONPATH": f"{ENVIRONMENT['PYTHONPATH']}:{package.parent}"}
     arguments = [*TINY, "--data", sound.data, "--iterations", 2]
     with Campaign("CuPy that cannot be used") as campaign:

@@ -1,4 +1,4 @@
-"""Folders of videos and images of every layout: all of them once, with the right classes, or a line that says why."""
+"""Folders of videos and images of every layout: each video once, as what it is, or a line that says why."""
 
 import json
 import os
@@ -20,7 +20,19 @@ def make(commands, folder):
 def score(commands, sound, folder, source, *more):
     """Return the outcome, and the number of videos and the score if there is one."""
     out = folder / "x.json"
-    arguments = "--gpu", -1, "--classifier", sound.classifier, "--size", 0, "--repeats", 1, "--out", out, *more
+    arguments = (
+        "--gpu",
+        -1,
+        "--classifier",
+        sound.classifier,
+        "--size",
+        0,
+        "--repeats",
+        1,
+        "--out",
+        out,
+        *more,
+    )
     outcome = commands.run("evaluate", "inception", source, *arguments, folder=folder)
     if outcome.status != 0:
         return outcome, None, None
@@ -49,7 +61,13 @@ def links(kind, folder):
 
 
 def test_links_multiply_nothing(commands, sound, tmp_path):
-    kinds = "a link to the folder itself", "a link upwards", "links to a file", "a dangling link", "links in a circle"
+    kinds = (
+        "a link to the folder itself",
+        "a link upwards",
+        "links to a file",
+        "a dangling link",
+        "links in a circle",
+    )
     with Campaign("links in folders of videos") as campaign:
         for i, kind in enumerate(kinds):
             folder = tmp_path / str(i)
@@ -99,7 +117,17 @@ def test_own_strips_are_the_videos_that_they_are(commands, sound, tmp_path):
         for suffix in ".npy", ".png", ".gif":
             folder = tmp_path / suffix[1:]
             folder.mkdir()
-            arguments = "--gpu", -1, "--num", 6, "--each", "--scale", 1, "--out", folder / "each" / f"x{suffix}"
+            arguments = (
+                "--gpu",
+                -1,
+                "--num",
+                6,
+                "--each",
+                "--scale",
+                1,
+                "--out",
+                folder / "each" / f"x{suffix}",
+            )
             if suffix == ".npy":
                 arguments = "--gpu", -1, "--num", 6, "--out", folder / "x.npy"
             require_success(commands.run("generate", sound.generator, *arguments, folder=folder))
@@ -117,7 +145,7 @@ def test_own_strips_are_the_videos_that_they_are(commands, sound, tmp_path):
 
 
 def test_folders_of_images(commands, sound, tmp_path):
-    """One video a folder where that is certain; several in one folder, or frames of several sizes, are said."""
+    """One video a folder where that is certain; several in one folder, or frames of two sizes, are said."""
     pictures = [Image.fromarray(frame) for frame in frames(1, 32, 24, 24)]
     names = {
         "numbers": [f"{i:03}.png" for i in range(32)],

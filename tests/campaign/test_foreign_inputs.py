@@ -259,7 +259,9 @@ def test_frames_to_score(commands, sound, tmp_path):
             what, content = rng.choice(pictures)
             (folder / "images" / "video" / "odd.png").write_bytes(content)
             with campaign.attempt(f"{form}, {what}") as attempt:
-                outcome, _ = readers.inception(commands.run, sound, str(folder / "images"), str(folder), samples=1)
+                outcome, _ = readers.inception(
+                    commands.run, sound, str(folder / "images"), str(folder), samples=1
+                )
                 require_bounded(outcome)
                 if outcome.status != 0:
                     attempt.refused()

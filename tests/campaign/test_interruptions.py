@@ -10,7 +10,14 @@ import time
 import numpy as np
 import pytest
 import yaml
-from campaign.harness import Campaign, files_below, require, require_bounded, require_refusal, require_success, slow
+from campaign.harness import (
+    Campaign,
+    files_below,
+    require,
+    require_refusal,
+    require_success,
+    slow,
+)
 from campaign.writers import WRITERS
 from PIL import Image
 
@@ -25,7 +32,7 @@ OF_TIMES = {"seconds", "samples_per_second", "made_by", "date", "load_average", 
 
 @pytest.fixture(scope="module")
 def whole(commands, sound, tmp_path_factory):
-    """Returns, for a writer, the folder of what it makes without interruption, and the seconds that it takes."""
+    """Returns the folder of what a writer makes without interruption, and the seconds that it takes."""
     known = {}
 
     def get(writer):
@@ -129,7 +136,11 @@ def read_npz(path):
     with np.load(path) as file:
         arrays = {key: file[key] for key in file}
     metadata = timeless(json.loads(str(arrays.pop("metadata"))))
-    kept = {key: (a.dtype.str, a.shape, a.tobytes()) for key, a in arrays.items() if not key.endswith(("_log", "_time"))}
+    kept = {
+        key: (a.dtype.str, a.shape, a.tobytes())
+        for key, a in arrays.items()
+        if not key.endswith(("_log", "_time"))
+    }
     return kept, metadata
 
 

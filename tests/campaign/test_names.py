@@ -50,39 +50,33 @@ def test_names_of_results(commands, sound, tmp_path):
                 require(os.path.exists(folder / name), f"there is no {name!r}", outcome)
 
 
-# Of commands that read: what is copied under an odd name, and the arguments, given that name.
+# Of commands that read: what is copied under an odd name, its suffix, and the arguments, given that name.
+CPU = "--gpu", -1
+SAMPLES = "--samples", 2, "--repeats", 1
 READS = {
-    "generate": ("generator", ".npz", lambda s, p: [p, "--gpu", -1, "--num", 1, "--out", "x.npy"]),
-    "generate of a run": ("run", "", lambda s, p: [p, "--gpu", -1, "--num", 1, "--out", "x.npy"]),
+    "generate": ("generator", ".npz", lambda s, p: [p, *CPU, "--num", 1, "--out", "x.npy"]),
+    "generate of a run": ("run", "", lambda s, p: [p, *CPU, "--num", 1, "--out", "x.npy"]),
     "figures": ("run", "", lambda s, p: [2, p, "--out", "x.png"]),
-    "figures 3": ("run", "", lambda s, p: [3, p, "--num", 1, "--gpu", -1, "--out", "x.png"]),
-    "evaluate": (
-        "run", "",
-        lambda s, p: ["inception", p, "--gpu", -1, "--samples", 2, "--repeats", 1, "--classifier", s.classifier],
-    ),
-    "evaluate a folder": ("folder", "", lambda s, p: ["inception", p, "--gpu", -1, "--classifier", s.classifier]),
-    "evaluate images": ("images", "", lambda s, p: ["inception", p, "--gpu", -1, "--classifier", s.classifier]),
-    "evaluate data": (
-        "data", ".h5",
-        lambda s, p: ["inception", p, "--gpu", -1, "--samples", 2, "--repeats", 1, "--classifier", s.classifier],
-    ),
-    "evaluate by": (
-        "classifier", ".npz",
-        lambda s, p: ["inception", s.array, "--gpu", -1, "--classifier", p],
-    ),
-    "evaluate distance": (
-        "array", ".npy",
-        lambda s, p: ["frechet", p, s.array, "--gpu", -1, "--classifier", s.classifier, "--samples", 4],
-    ),
-    "evaluate gam": ("run", "", lambda s, p: ["gam", p, s.run, "--gpu", -1, "--samples", 4, "--bootstrap", 2]),
+    "figures 3": ("run", "", lambda s, p: [3, p, "--num", 1, *CPU, "--out", "x.png"]),
+    "evaluate": ("run", "", lambda s, p: inception(s, p, *SAMPLES)),
+    "evaluate a folder": ("folder", "", lambda s, p: inception(s, p)),
+    "evaluate images": ("images", "", lambda s, p: inception(s, p)),
+    "evaluate data": ("data", ".h5", lambda s, p: inception(s, p, *SAMPLES)),
+    "evaluate by": ("classifier", ".npz", lambda s, p: ["inception", s.array, *CPU, "--classifier", p]),
+    "evaluate distance": ("array", ".npy", lambda s, p: ["frechet", p, s.array, *inception(s, p)[2:]]),
+    "evaluate gam": ("run", "", lambda s, p: ["gam", p, s.run, *CPU, "--samples", 4, "--bootstrap", 2]),
     "train": ("data", ".h5", lambda s, p: [*TINY, "--data", p, "--out", "run", "--iterations", 1]),
-    "train on": ("run", "", lambda s, p: ["--gpu", -1, "--out", p, "--resume", "--iterations", 7]),
+    "train on": ("run", "", lambda s, p: [*CPU, "--out", p, "--resume", "--iterations", 7]),
     "train_classifier": ("data", ".h5", lambda s, p: [p, "--out", "x.npz", *CLASSIFIER]),
-    "report": ("tables", "", lambda s, p: [p, "--gpu", -1]),
+    "report": ("tables", "", lambda s, p: [p, *CPU]),
     "video_folder": ("videos", "", lambda s, p: [p, "x.h5", "--size", 16]),
     "ucf101": ("ucf101", "", lambda s, p: [p, "x.h5", "--width", 16, "--height", 16, "--crop", 16]),
     "golf": ("golf", "", lambda s, p: [p, os.path.join(s.golf, "list.txt"), "x.h5"]),
-}  # fmt: skip
+}
+
+
+def inception(sound, path, *more):
+    return ["inception", path, *CPU, "--classifier", sound.classifier, *more]
 
 
 @pytest.mark.parametrize("terminal", ["UTF-8", slow("ASCII"), slow("no locale")])
@@ -117,7 +111,9 @@ def test_names_in_folders(terminal, servers, sound, tmp_path):
             folder = tmp_path / str(i)
             shutil.copytree(sound.videos, folder / "videos")
             (folder / "videos" / "Hop").rename(folder / "videos" / NAMES[what])
-            (folder / "videos" / "Run" / "0.avi").rename(folder / "videos" / "Run" / (NAMES[what][:246] + ".avi"))
+            (folder / "videos" / "Run" / "0.avi").rename(
+                folder / "videos" / "Run" / (NAMES[what][:246] + ".avi")
+            )
             with campaign.attempt(what):
                 outcome = server.run("video_folder", "videos", "x.h5", "--size", 16, folder=folder)
                 require_printable(outcome)

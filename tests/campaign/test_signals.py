@@ -1,6 +1,7 @@
-"""Signals and streams of a training: it ends with a snapshot and the right status, whatever is printed where."""
+"""Signals and streams of a training: it ends with a snapshot and its status, whatever is printed where."""
 
 import contextlib
+import functools
 import glob
 import os
 import pathlib
@@ -108,7 +109,7 @@ def test_signal_while_training(streams, commands, sound, reference, tmp_path):
                 given, before, after, options = streams_of(streams)
                 running = commands.start(*train(sound), folder=folder, streams=given, **options)
                 try:
-                    running.wait_for(lambda: has_begun(folder))
+                    running.wait_for(functools.partial(has_begun, folder))
                     running.ended(moment)
                     for descriptor in before:
                         os.close(descriptor)
@@ -129,7 +130,7 @@ def test_terminal_that_goes_away(commands, sound, reference, tmp_path):
                 given, (master,), (slave,), options = streams_of("terminal")
                 running = commands.start(*train(sound), folder=folder, streams=given, **options)
                 os.close(slave)
-                running.wait_for(lambda: has_begun(folder))
+                running.wait_for(functools.partial(has_begun, folder))
                 running.ended(moment)
                 os.close(master)  # the kernel sends SIGHUP, and whatever is written from now on is an error
                 outcome = running.wait(60)
@@ -139,7 +140,7 @@ def test_terminal_that_goes_away(commands, sound, reference, tmp_path):
 @pytest.mark.parametrize("streams", [STREAMS[1], slow(STREAMS[2]), slow(STREAMS[3])])
 def test_printing_never_ends_a_training(streams, commands, sound, tmp_path):
     with Campaign(f"train to its end, {streams}") as campaign:
-        for rng in campaign:
+        for _ in campaign:
             folder = new_folder(tmp_path)
             with campaign.attempt("without a signal"):
                 given, before, after, options = streams_of(streams)
@@ -150,7 +151,9 @@ def test_printing_never_ends_a_training(streams, commands, sound, tmp_path):
                 outcome = running.wait()
                 for descriptor in after:
                     os.close(descriptor)
-                require((folder / "run" / "snapshot_iter_3.npz").exists(), "it did not reach its end", outcome)
+                require(
+                    (folder / "run" / "snapshot_iter_3.npz").exists(), "it did not reach its end", outcome
+                )
                 require(outcome.status == 0, f"status {outcome.status}", outcome)
 
 
@@ -183,7 +186,7 @@ def test_second_signal_ends_at_once(commands, sound, tmp_path):
                 # So that the first one is not all: an iteration of some seconds.
                 slow = "--n-dis", 400
                 running = commands.start(*train(sound, *slow), folder=folder)
-                running.wait_for(lambda: os.path.exists(folder / "run" / "config.yaml"))
+                running.wait_for((folder / "run" / "config.yaml").exists)
                 running.ended(0.3)
                 running.send(number)
                 running.ended(0.2)
@@ -203,7 +206,7 @@ def test_ignored_signals_stay_ignored(commands, sound, tmp_path):
             number = rng.choice((signal.SIGHUP, signal.SIGINT))
             with campaign.attempt(number.name):
                 running = commands.start(*train(sound), folder=folder, ignored=[number])
-                running.wait_for(lambda: has_begun(folder))
+                running.wait_for(functools.partial(has_begun, folder))
                 running.send(number)
                 went_on = not running.ended(1)
                 running.send(signal.SIGKILL)
@@ -220,7 +223,7 @@ def test_snapshot_comes_before_scores(commands, sound, reference, tmp_path):
             with campaign.attempt(f"{moment:.2f} s after the start"):
                 scores = "--classifier", sound.classifier, "--score-interval", 1, "--score-samples", 20_000
                 running = commands.start(*train(sound, *scores), folder=folder)
-                running.wait_for(lambda: os.path.exists(folder / "run" / "provenance.json"))
+                running.wait_for((folder / "run" / "provenance.json").exists)
                 running.ended(moment)
                 start = time.monotonic()
                 running.send(signal.SIGTERM)
@@ -291,5 +294,7 @@ def test_ctrl_c_in_a_shell(pipeline, commands, sound, reference, tmp_path):
                     require(False, f"no end: {line}")
                 status = int((folder / "status").read_text())
                 require(status == 130, f"status {status}")
-                last = max(int(p.rpartition("_")[2][:-4]) for p in glob.glob(str(folder / "run" / "snapshot*")))
+                last = max(
+                    int(p.rpartition("_")[2][:-4]) for p in glob.glob(str(folder / "run" / "snapshot*"))
+                )
                 require_same_as_uninterrupted(commands, sound, str(folder), last, reference)

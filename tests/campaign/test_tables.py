@@ -30,12 +30,22 @@ def processes_of(folder):
 def test_tables_are_killed(tmp_path):
     with Campaign("tables killed") as campaign:
         for i, rng in enumerate(campaign):
-            number, moment = rng.choice((signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)), rng.uniform(3, 30)
+            number, moment = (
+                rng.choice((signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)),
+                rng.uniform(3, 30),
+            )
             folder = tmp_path / str(i)
             folder.mkdir()
             with campaign.attempt(f"{number.name} after {moment:.0f} s"):
-                options = {"cwd": folder, "env": ENVIRONMENT, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-                process = subprocess.Popen(python("tables", *SMOKE), start_new_session=True, text=True, **options)
+                options = {
+                    "cwd": folder,
+                    "env": ENVIRONMENT,
+                    "stdout": subprocess.PIPE,
+                    "stderr": subprocess.STDOUT,
+                }
+                process = subprocess.Popen(
+                    python("tables", *SMOKE), start_new_session=True, text=True, **options
+                )
                 try:
                     process.wait(timeout=moment)
                 except subprocess.TimeoutExpired:
@@ -47,7 +57,9 @@ def test_tables_are_killed(tmp_path):
                     time.sleep(0.2)
                 require(not processes_of(folder), f"left running: {processes_of(folder)}")
                 # At once again: no lock of the dead is called a failure.
-                again = subprocess.run(python("tables", *SMOKE), text=True, timeout=300, check=False, **options)
+                again = subprocess.run(
+                    python("tables", *SMOKE), text=True, timeout=300, check=False, **options
+                )
                 require(again.returncode == 0, f"status {again.returncode}", again.stdout[-1500:])
                 require("failed" not in again.stdout, "a row failed", again.stdout[-1500:])
                 left = [name for name in glob.glob(f"{folder}/**/.incomplete*", recursive=True)]

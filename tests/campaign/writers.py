@@ -1,7 +1,6 @@
 """Every command that writes, what it writes, and how to give it again."""
 
 import dataclasses
-import functools
 import os
 from collections.abc import Callable
 

@@ -1,4 +1,16 @@
-"""Running commands as a user does, with limits, and judging how they end."""
+"""Running commands as a user does, with limits, and judging how they end.
+
+The campaign tries what README.md promises: whatever is killed, damaged, full, forbidden or odd, a command
+does what it was asked for, or ends with status 2 and one line that names the file; nothing on disk is lost.
+Each test makes many tries of one kind, by random numbers of a seed. `make test` makes one or a few of each
+kind; `make campaign` makes more, and counts. Environment variables that it heeds:
+
+  CAMPAIGN_ROOT     the checkout whose commands are tried (default: this one)
+  CAMPAIGN_SEED     other numbers, other tries (default: 0)
+  CAMPAIGN_TRIES    of each kind (default: as few as there may be)
+  CAMPAIGN_SHOW     faults of each kind that are shown (default: 5)
+  CAMPAIGN_VERBOSE  if set, every try and refusal is printed (with pytest -s)
+"""
 
 import collections
 import contextlib

@@ -47,7 +47,7 @@ def require_stopped(outcome, number, commands, sound, folder, reference):
 
 def require_same_as_uninterrupted(commands, sound, folder, iteration, reference):
     goal = iteration + 1
-    arguments = "--gpu", -1, "--out", "run", "--resume", "--iterations", goal
+    arguments = "--gpu", -1, "--out", "run", "--resume", "--iterations", goal, "--classifier", ""
     require_success(commands.run("train", *arguments, folder=folder))
     with (
         np.load(os.path.join(folder, "run", f"generator_iter_{goal}.npz")) as ours,

@@ -161,7 +161,7 @@ def test_folders_of_images(commands, sound, tmp_path):
             folder = tmp_path / what
             (folder / "images" / "one").mkdir(parents=True)
             for i, (name, picture) in enumerate(zip(chosen, pictures, strict=True)):
-                odd = what == "two sizes" and i == 20
+                odd = what == "two sizes" and i == 5
                 picture = picture.resize((20, 28)) if odd else picture
                 picture.save(folder / "images" / "one" / name, "PNG")
             certain = what in ("numbers", "without zeros", "upper case", "a hidden one")
@@ -189,12 +189,11 @@ def test_one_damaged_video_among_many(commands, sound, tmp_path):
     np.save(folder / "videos" / "odder.npy", array)
     with Campaign("a damaged video among those to score") as campaign:
         with campaign.attempt("goes on"):
-            outcome, n, _ = score(commands, sound, folder, folder / "videos")
-            out = folder / "x.json"
-            require(out.exists(), "no score of the others", outcome)
-            require(json.loads(out.read_text())["samples"] == 8, f"{n} samples", outcome)
+            outcome, _, _ = score(commands, sound, folder, folder / "videos")
+            require((folder / "x.json").exists(), "no score of the others", outcome)
             require(outcome.status != 0, "the status does not tell", outcome)
-            require("odd.npy" in outcome.stderr and "odder.npy" in outcome.stderr, "not listed", outcome)
+            said = outcome.stdout + outcome.stderr
+            require("odd.npy" in said and "odder.npy" in said, "not listed", outcome)
             require("Traceback" not in outcome.stderr, "a traceback", outcome)
         with campaign.attempt("--strict") as attempt:
             outcome, _, _ = score(commands, sound, folder, folder / "videos", "--strict")

@@ -22,6 +22,7 @@ from campaign.harness import (
     require_bounded,
     require_refusal,
     require_success,
+    scored_or_refused,
     slow,
     succeeded_or_refused,
 )
@@ -416,5 +417,5 @@ def test_odd_data_to_train_on(commands, sound, tmp_path):
         path = tmp_path / "odd.npy"
         np.save(path, array)
         outcome, _ = readers.inception(commands.run, sound, str(path), str(tmp_path), samples=4)
-        require_refusal(outcome, "odd.npy")
+        require(not scored_or_refused(outcome, "odd.npy"), "it was scored", outcome)
         attempt.refused()

@@ -15,6 +15,7 @@ from campaign.harness import (
     require_bounded,
     require_refusal,
     require_success,
+    scored_or_refused,
     succeeded_or_refused,
 )
 from campaign.mutations import change_json_text, damage, odd_npy, zip_bytes
@@ -188,11 +189,7 @@ def test_damaged_video_to_score(commands, sound, video_files, tmp_path):
             with campaign.attempt(f"{name}, {what}") as attempt:
                 arguments = "--classifier", sound.classifier, "--gpu", -1, "--out", "x.json"
                 outcome = commands.run("evaluate", "inception", "videos", *arguments, folder=folder)
-                require_bounded(outcome)
-                if outcome.status != 0:
-                    attempt.refused()
-                    require(f"odd{name}" in outcome.stderr, "it is not named", outcome)
-                    require(outcome.stderr.count("\n") <= 2, "more than a line", outcome)
+                scored_or_refused(outcome, f"odd{name}") or attempt.refused()
                 shutil.rmtree(folder)
 
 
@@ -262,11 +259,7 @@ def test_frames_to_score(commands, sound, tmp_path):
                 outcome, _ = readers.inception(
                     commands.run, sound, str(folder / "images"), str(folder), samples=1
                 )
-                require_bounded(outcome)
-                if outcome.status != 0:
-                    attempt.refused()
-                    require("odd.png" in outcome.stderr or "video" in outcome.stderr, "not named", outcome)
-                    require(outcome.stderr.count("\n") <= 2, "more than a line", outcome)
+                scored_or_refused(outcome, "odd.png", "video") or attempt.refused()
                 shutil.rmtree(folder)
 
 
@@ -292,7 +285,7 @@ def test_arrays(suffix, commands, sound, tmp_path):
                 file.write(content)
             with campaign.attempt(what) as attempt:
                 outcome, _ = readers.inception(commands.run, sound, path, str(folder))
-                succeeded_or_refused(outcome, "odd.") or attempt.refused()
+                scored_or_refused(outcome, "odd.") or attempt.refused()
                 shutil.rmtree(folder)
 
 

@@ -27,7 +27,7 @@ from campaign.harness import (
     succeeded_or_refused,
 )
 from campaign.inputs import TINY
-from campaign.test_interruptions import require_whole
+from campaign.results import require_whole
 from campaign.writers import WRITERS
 
 

@@ -1,15 +1,12 @@
 """Commands that are killed or interrupted: nothing is half-written, and the same command goes on."""
 
-import json
 import os
 import re
 import shutil
 import signal
 import time
 
-import numpy as np
 import pytest
-import yaml
 from campaign.harness import (
     Campaign,
     files_below,
@@ -18,16 +15,14 @@ from campaign.harness import (
     require_success,
     slow,
 )
+from campaign.results import READERS, content, require_whole
 from campaign.writers import WRITERS
-from PIL import Image
 
 SIGNALS = signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 FAST = "train", "generate .npy", "moving_mnist .h5"
 
-# What says when or how long something was done, in files whose other content is the same each time.
 OF_A_STOP = re.compile(r"preview|_iter_\d\.npz")
-OF_TIMES = {"seconds", "samples_per_second", "made_by", "date", "load_average", "elapsed_time", "wall_time"}
 
 
 @pytest.fixture(scope="module")
@@ -96,21 +91,6 @@ def go_on(writer, commands, sound, folder, outcome):
     require(False, "it does not go on", again)
 
 
-def require_whole(path, expected, writer, outcome):
-    """Require that a file with a final name can be read, to its end."""
-    name = os.path.basename(path)
-    if name.startswith(".") or ".parts" in path or "/log" in path:
-        return
-    if writer.exact:
-        require(os.path.exists(expected), f"a file {name} that does not belong there", outcome)
-        require(content(path) == content(expected), f"{name} is not what it should be", outcome)
-        return
-    try:
-        READERS[os.path.splitext(name)[1]](path)
-    except Exception as error:
-        require(False, f"{name} cannot be read: {type(error).__name__}: {error}", outcome)
-
-
 def require_same_files(folder, expected, writer, outcome):
     """Require that in the end there is what there would be without the interruption, and nothing else."""
     names, wanted = files_below(folder), files_below(expected)
@@ -124,51 +104,3 @@ def require_same_files(folder, expected, writer, outcome):
         elif name.endswith((".npz", ".json")) and "provenance" not in name:
             read = READERS[os.path.splitext(name)[1]]
             require(read(path) == read(other), f"{name} is another one in the end", outcome)
-
-
-def content(path):
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def read_npz(path):
-    """Return an npz file's arrays, without what tells times."""
-    with np.load(path) as file:
-        arrays = {key: file[key] for key in file}
-    metadata = timeless(json.loads(str(arrays.pop("metadata"))))
-    kept = {
-        key: (a.dtype.str, a.shape, a.tobytes())
-        for key, a in arrays.items()
-        if not key.endswith(("_log", "_time"))
-    }
-    return kept, metadata
-
-
-def timeless(value):
-    if isinstance(value, dict):
-        return {key: timeless(item) for key, item in value.items() if key not in OF_TIMES}
-    return [timeless(item) for item in value] if isinstance(value, list) else value
-
-
-def read_image(path):
-    with Image.open(path) as image:
-        image.seek(getattr(image, "n_frames", 1) - 1)
-        image.load()
-
-
-def read_html(path):
-    require(content(path).rstrip().endswith(b"</html>"), f"{path} is cut")
-
-
-def read_yaml(path):
-    require(isinstance(yaml.safe_load(content(path)), dict), f"{path} is cut")
-
-
-READERS = {
-    ".npz": read_npz,
-    ".json": lambda path: timeless(json.loads(content(path))),
-    ".png": read_image,
-    ".gif": read_image,
-    ".html": read_html,
-    ".yaml": read_yaml,
-}

@@ -13,7 +13,7 @@ import pytest
 from helpers import refused
 
 from tgan_chainer.errors import InputError
-from tgan_chainer.reading import printable, read_json, read_npz, read_yaml, short
+from tgan_chainer.reading import message_line, printable, read_json, read_npz, read_yaml, short
 
 SEED = int(os.environ.get("TGAN_TEST_SEED", 0))
 
@@ -191,3 +191,9 @@ def test_values_of_any_size_are_shown_shortly():
 
 def test_text_from_files_is_printed_without_control_characters():
     assert printable("a\x1b[2J\r\nb\u202ec\ud800 ü漢") == "a [2J  b c  ü漢"
+
+
+def test_messages_are_one_line_without_the_middle_of_endless_names():
+    assert message_line("a\nb \x1b[31m c") == "a b  [31m c"
+    line = message_line("cannot read " + "x/" * 10_000 + "end: no such file")
+    assert len(line) < 1600 and line.startswith("cannot read x/") and line.endswith("end: no such file")

@@ -25,6 +25,8 @@ _MAX_YAML = 1 << 20  # characters of a file, of which ours have a few hundred
 _MAX_SCALAR = 10_000  # characters of a value
 _MAX_DEPTH = 20
 
+_MAX_LINE = 1500  # characters
+
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 
@@ -127,6 +129,11 @@ def printable(text):
     """Return text from a file without the control characters that a terminal would obey, line ends too."""
     return "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in str(text))
 
+
+def message_line(text):
+    """Return text as one line for a terminal, without the middle of what is longer than any honest name."""
+    line = printable(" ".join(str(text).split()))
+    return line if len(line) <= _MAX_LINE else f"{line[: _MAX_LINE // 2]} ... {line[-_MAX_LINE // 2 :]}"
 
 
 def _unreadable(path, kind, error):

@@ -11,7 +11,7 @@ import threading
 from tgan_chainer.commands.streams import protect_streams
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.parallel import prepare_process
-from tgan_chainer.reading import printable
+from tgan_chainer.reading import message_line
 
 # How this process was called, for messages that tell how to call it again; None is by a script.
 program = None
@@ -103,5 +103,5 @@ def _options(parser):
 
 
 def _fail(message, status=2):
-    print("error: " + printable(" ".join(message.split())), file=sys.stderr)
+    print("error: " + message_line(message), file=sys.stderr)
     return status

@@ -21,7 +21,7 @@ from tgan_chainer.datasets.video_writer import write_videos
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import TEMPORARY_PREFIX, atomic_path, load_json, locked, save_json
 from tgan_chainer.parallel import in_order, thread_count
-from tgan_chainer.reading import printable
+from tgan_chainer.reading import message_line, printable
 
 FORMAT = "tgan_chainer parts 2"
 PART_CLIPS = 32  # what a kill costs at most; with fewer, flushing to the disk begins to take time
@@ -107,7 +107,7 @@ def make_video_file(
             elif "short" in outcome:
                 problems.append(f"too short {clip.text}: {outcome['short']} frames")
         for problem in problems:
-            print(printable(" ".join(problem.split())), file=sys.stderr)
+            print(message_line(problem), file=sys.stderr)
         if n_good == 0:
             parts.remove()
             raise InputError(

@@ -66,17 +66,19 @@ def measure_inception(
     check_positive_int(splits=splits)
     if n_samples < splits:
         raise InputError(f"{n_samples} samples cannot be cut into {splits} splits; take more samples")
-    scores, options = [], {"batch_size": batch_size, "store": store}
+    scores, counts, options = [], [], {"batch_size": batch_size, "store": store}
     with _Progress(n_samples * n_repeats, strict) as progress:
         for repeat in range(n_repeats):
             rows = progress.predict(source, classifier, n_samples, seed, repeat, **options)
-            scores += inception_score(np.stack([p for p, _ in rows]), splits).tolist()
+            probabilities = np.stack([p for p, _ in rows])
+            scores += inception_score(probabilities, splits).tolist()
+            counts.append(len(probabilities))
     return {
         "inception_score": float(np.mean(scores)),
         "standard_deviation": float(np.std(scores)) if len(scores) > 1 else None,
         "scores": scores,
         "protocol": protocol.name,
-        "samples": n_samples,
+        "samples": min(counts),
         "repeats": n_repeats,
         "splits": splits,
         "seed": seed,
@@ -139,20 +141,21 @@ def measure_frechet(
     if reference.n is not None and n_reference * (behind + 1) > reference.n:
         behind = 0
     options = {"batch_size": batch_size, "features": protocol.features, "store": store}
-    distances = []
+    distances, counts = [], []
     with _Progress(n_samples * n_repeats + n_reference, strict) as progress:
         of_reference = _moments(progress.predict(reference, classifier, n_reference, seed, behind, **options))
         for repeat in range(n_repeats):
             of_source = _moments(progress.predict(source, classifier, n_samples, seed, repeat, **options))
             distances.append(frechet_distance(of_source, of_reference))  # half a minute for 4,096 dimensions
+            counts.append(of_source.n)
     return {
         "frechet_distance": float(np.mean(distances)),
         "standard_deviation": float(np.std(distances)) if len(distances) > 1 else None,
         "distances": distances,
         "protocol": protocol.name,
-        "samples": n_samples,
+        "samples": min(counts),
         "repeats": n_repeats,
-        "reference_samples": n_reference,
+        "reference_samples": of_reference.n,
         "features": protocol.features,
         "dimensions": len(of_reference.mean),
         "seed": seed,

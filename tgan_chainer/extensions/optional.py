@@ -1,7 +1,7 @@
 import sys
 
 from tgan_chainer.errors import NonFiniteError
-from tgan_chainer.reading import printable
+from tgan_chainer.reading import message_line
 
 from chainer.training import extension
 
@@ -33,7 +33,7 @@ class Optional(extension.Extension):
         except Exception as error:
             if not self._has_failed:
                 what = f"{type(self._extension).__name__} failed: {type(error).__name__}: {error}"
-                print(f"warning: {printable(' '.join(what.split()))}; training goes on", file=sys.stderr)
+                print(f"warning: {message_line(what)}; training goes on", file=sys.stderr)
             self._has_failed = True
 
     def finalize(self):

@@ -23,7 +23,7 @@ from tgan_chainer.evaluations import (
 from tgan_chainer.evaluations.video_source import DatasetSource
 from tgan_chainer.files import locked
 from tgan_chainer.logs import has_log
-from tgan_chainer.reading import printable
+from tgan_chainer.reading import message_line
 from tgan_chainer.reproduction import departures
 from tgan_chainer.reproduction.rows import MOVING_MNIST, PLAYER_A, TABLES, UCF101, configuration
 from tgan_chainer.snapshots import RESUMABLE, find_snapshots, newest_snapshot, read_snapshot
@@ -137,7 +137,7 @@ def make(order, rows, table):
                 table.add(row, score(row, table.entry(row)))
             except (InputError, NonFiniteError, OSError, MemoryError) as error:
                 text = " ".join(str(error).split())
-                print(f"failed: {printable(text)}", file=sys.stderr)
+                print(f"failed: {message_line(text)}", file=sys.stderr)
                 table.add(row, {"status": f"failed: {text}"})
                 status = 1
     except KeyboardInterrupt as interrupt:

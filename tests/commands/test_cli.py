@@ -12,16 +12,20 @@ from helpers import ENVIRONMENT, ROOT, call
 
 from tgan_chainer.commands import COMMANDS, cli
 
-RUN = ["train", "generate", "interpolate", "figures"]
+RUN = "train generate interpolate figures evaluate tables report train_classifier".split()
 
 
 @pytest.mark.parametrize("name", RUN)
 def test_help_shows_the_way_the_command_was_called(name, monkeypatch):
     text = call(f"{name}.py", "--help").stdout
-    assert f"\n  python experiments/{name}.py " in text
+    assert f"\n  python experiments/{name}.py" in text
     monkeypatch.setattr(cli, "program", ["tgan", name])
     text = call(f"{name}.py", "--help").stdout
-    assert f"\n  tgan {name} " in text and f"experiments/{name}.py" not in text
+    assert f"\n  tgan {name}" in text and "python experiments/" not in text and "%" not in text
+
+
+def test_a_percent_sign_is_one_in_every_help():
+    assert "hold 95 % of" in call("evaluate.py", "gam", "--help").stdout
 
 
 def test_a_module_can_be_called_by_what_it_says_to_go_on():

@@ -32,11 +32,12 @@ class ArgumentParser(argparse.ArgumentParser):
     """
 
     def __init__(self, description, **more):
+        more = {"prog": how_called(), **more}
         super().__init__(
-            description=description,
+            description=description % more,  # argparse would leave a %% alone where there is no %(prog)s
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
-            **{"prog": how_called(), **more},
+            **more,
         )
 
     def parse_args(self, args=None, namespace=None):
@@ -66,7 +67,7 @@ def run_command(main):
     try:
         sys.unraisablehook = _pass_on_interrupts
         protect_streams()
-        # Of a notebook, whose terminal has it. The commands write files, and show no windows.
+        # A notebook sets it, also for its terminal. The commands write files, and show no windows.
         os.environ.pop("MPLBACKEND", None)
         prepare_process()
         status = main()

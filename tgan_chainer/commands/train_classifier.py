@@ -3,9 +3,9 @@
 DATA is a file made by a command of datasets/ with labels: UCF-101, a folder of folders of videos, or Moving
 MNIST of one digit:
 
-  python datasets/moving_mnist.py --digits 1 --out data/moving_digit.h5
+  moving_mnist.py --digits 1 --out data/moving_digit.h5
   %(prog)s data/moving_digit.h5
-  python experiments/evaluate.py inception RUN --classifier results/classifier_moving_digit.npz
+  evaluate.py inception RUN --classifier results/classifier_moving_digit.npz
 
   %(prog)s data/mine.h5 --preset full --gpu 0
   %(prog)s data/mine.h5 --init conv3d_deepnetA_ucf.npz --mean mean2.npz --gpu 0

@@ -29,19 +29,21 @@ class Run:
     """A trained run, or what one snapshot of it holds.
 
     Attributes:
-        path (str): The snapshot.
+        path (str): The snapshot file.
         config (Config): All settings.
         iteration (int): Iterations trained.
-        generator (Generator): With the attributes ``config`` and ``iteration`` added.
-        discriminator (VideoDiscriminator or None): None of a file that holds a generator alone.
-        label_names (list of str or None): Names of the labels.
-        label_prior (float64 array (V,) or None): How often the training data of a conditional model had each
-            label.
+        generator (Generator): The generator, on the device, with ``config`` and ``iteration`` as attributes.
+        discriminator (VideoDiscriminator or None): The discriminator; None if the file holds a generator
+            alone, or if it was not asked for.
+        label_names (list of str or None): Names of the labels; None if they have none.
+        label_prior (float64 array (V,) or None): How often each label occurred in the training data; None if
+            the model is not conditional.
         data (dict or None): Facts of the training data, see :class:`~tgan_chainer.datasets.VideoDataset`.
-        row (str or None): Name of the paper's row that was trained, such as "tgan_svc_ucf101".
+        row (str or None): Name of the paper's row that was trained, such as "tgan_svc_ucf101"; None if it
+            was a configuration of one's own, or one for a CPU, or if the file is older than this record.
         changes (list of dict or None): ``{"setting": ..., "here": ..., "row": ...}`` for each setting that
-            differed from the row's when training began. None in files of before this was recorded.
-        wall_time (float or None): Seconds of training.
+            differed from the row's when training began; None if ``row`` is None.
+        wall_time (float or None): Seconds of training; None if the file does not say it.
         provenance (list of dict): Machines and versions, see :func:`tgan_chainer.provenance.read`.
     """
 
@@ -85,9 +87,6 @@ def load_run(source, device=None, with_discriminator=True):
     discriminator = None
     if whole and with_discriminator:
         discriminator = _rebuild(build_discriminator, config, path, arrays, DISCRIMINATOR_PATH, device)
-    wall_time = metadata["wall_time"]
-    if wall_time is None and whole:
-        wall_time = float(arrays["_snapshot_elapsed_time"])
     return Run(
         path=path,
         config=config,
@@ -99,7 +98,7 @@ def load_run(source, device=None, with_discriminator=True):
         data=metadata["data"],
         row=metadata["row"],
         changes=metadata["changes"],
-        wall_time=wall_time,
+        wall_time=metadata["wall_time"],
         provenance=provenance.read(os.path.dirname(os.path.abspath(path))),
     )
 
@@ -113,7 +112,7 @@ def load_generator(source, gpu=-1):
         gpu (int): Number of the GPU to put it on; -1 for the CPU, None for a GPU if there is one.
 
     Returns:
-        Generator: With the attributes ``config`` (Config) and ``iteration`` (int) added.
+        Generator: It has ``config`` (Config) and ``iteration`` (int) as further attributes.
 
     Raises:
         InputError: There is no such file, or it is damaged or of another kind.

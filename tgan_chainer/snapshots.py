@@ -7,14 +7,14 @@ JSON text. They are read without unpickling anything.
 key of the metadata    content
 =====================  ======================================================================================
 ``format``             the constant below
-``kind``               "snapshot", to resume, or "generator" (files of before it have none)
+``kind``               "snapshot", to resume, or "generator" (older files have none)
 ``version``            of this package
 ``iteration``          iterations trained
 ``config``             all settings
 ``data``               facts of the training data, see :class:`~tgan_chainer.datasets.VideoDataset`
 ``label_names``        names of the labels, or null
 ``row``, ``changes``   name of the paper's row that was trained, or null; in what its settings were changed, a
-                       list of ``{"setting": ..., "here": ..., "row": ...}`` (files of before have neither)
+                       list of ``{"setting": ..., "here": ..., "row": ...}`` (older files have neither)
 ``wall_time``          seconds of training
 ``random_states``      of a snapshot: states of the random number generators
 =====================  ======================================================================================
@@ -154,6 +154,8 @@ def read_snapshot(path, kind=None):
             raise InputError(f"{path} has the format {short(metadata['format'])}; expected {_FORMAT!r}")
         metadata.setdefault("kind", RESUMABLE if "random_states" in metadata else GENERATOR)
         _check_metadata(metadata)
+        if metadata["wall_time"] is None and metadata["kind"] == RESUMABLE:  # of an older version
+            metadata["wall_time"] = float(arrays["_snapshot_elapsed_time"])
         metadata["config"] = Config.from_dict(metadata["config"], path)
     if kind not in (None, metadata["kind"]):
         raise InputError(f"{path} holds a generator alone; take a {RESUMABLE}_iter_N.npz")
@@ -202,17 +204,22 @@ def _check_array(name, array, wanted):
 
 def _check_metadata(metadata):
     """Raise ValueError or KeyError unless the metadata of a snapshot have what its readers take from them."""
-    optional = type(None)
+    none = type(None)
     types = {
-        **{"kind": str, "iteration": int, "config": dict, "data": (dict, optional)},
-        "label_names": (list, optional),
+        "kind": str,
+        "iteration": int,
+        "config": dict,
+        "data": (dict, none),
+        "label_names": (list, none),
+        "row": (str, none),
+        "changes": (list, none),
+        "wall_time": (int, float, none),
     }
-    more = {"row": (str, optional), "changes": (list, optional), "wall_time": (int, float, optional)}
-    for key in more:
+    for key in "row", "changes", "wall_time":  # older files lack them
         metadata.setdefault(key, None)
     if metadata["kind"] == RESUMABLE:
         types |= {"random_states": dict, "data": dict}
-    for key, kind in {**types, **more}.items():
+    for key, kind in types.items():
         if not isinstance(metadata[key], kind) or isinstance(metadata[key], bool):
             raise ValueError(f"its {key} is {short(metadata[key])}")
     if metadata["kind"] not in (RESUMABLE, GENERATOR) or metadata["iteration"] < 0:

@@ -340,7 +340,7 @@ class TrainedRun:
 
 def read_run(folder):
     """Return the :class:`TrainedRun` in a results folder, of its newest snapshot."""
-    metadata = _read_metadata(newest_snapshot(folder, RESUMABLE))
+    metadata = _metadata_of(newest_snapshot(folder, RESUMABLE))
     entries = provenance.read(folder)
 
     def all_of(key):
@@ -357,11 +357,8 @@ def read_run(folder):
 
 
 @functools.cache  # a snapshot can be large, does not change, and is asked for more than once
-def _read_metadata(path):
-    metadata, arrays = read_snapshot(path, RESUMABLE)
-    if metadata["wall_time"] is None:  # of a version that left it to Chainer's trainer
-        metadata["wall_time"] = float(arrays["_snapshot_elapsed_time"])
-    return metadata
+def _metadata_of(path):
+    return read_snapshot(path, RESUMABLE)[0]
 
 
 def relative(folder):

@@ -8,8 +8,9 @@ import time
 
 import pytest
 
-from tgan_chainer.children import SIGNALS, Interrupted, call
+from tgan_chainer.children import Interrupted, call
 from tgan_chainer.errors import InputError
+from tgan_chainer.interruption import SIGNALS
 
 # A caller whose "command" writes its process's number and waits; SIGTERM makes it say so and end.
 CHILD = """

@@ -7,8 +7,8 @@ import sys
 import threading
 
 from tgan_chainer.errors import InputError
+from tgan_chainer.interruption import SIGNALS
 
-SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 _PIPE = "TGAN_CHAINER_PIPE"  # number of the reading end of a pipe that the caller holds open while it lives
 
 

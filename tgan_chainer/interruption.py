@@ -4,7 +4,7 @@ import contextlib
 import signal
 import threading
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP  # what ends a command between two pieces of work
 
 
 @contextlib.contextmanager

@@ -5,6 +5,8 @@ import os
 import select
 import signal
 
+from tgan_chainer.interruption import SIGNALS
+
 _MESSAGE = b"\nfinishing the iteration to write a snapshot; the same once more ends at once\n"
 
 
@@ -65,8 +67,7 @@ class IterationsOrSignal:
             self._may_abandon = False
 
     def __enter__(self):
-        signals = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
-        heard = [number for number in signals if signal.getsignal(number) != signal.SIG_IGN]
+        heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
         self._old = {number: signal.signal(number, self._handle) for number in heard}
         return self
 

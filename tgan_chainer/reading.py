@@ -30,7 +30,7 @@ _MAX_LINE = 1500  # characters
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"  # the first bytes of an HDF5 file
 
 
 @contextlib.contextmanager
@@ -73,7 +73,7 @@ def read_npz(path, kind, max_ratio=_MAX_RATIO):
         InputError: The file is missing, truncated, damaged, no npz file, or declares more than it holds.
     """
     with reading(path, kind), open(path, "rb") as file:
-        if file.read(len(_HDF5)) == _HDF5:
+        if file.read(len(HDF5_MAGIC)) == HDF5_MAGIC:
             raise InputError(f"{path} is a data set; expected {kind}")
         size = file.seek(0, 2)
         with zipfile.ZipFile(file) as archive:

@@ -25,7 +25,7 @@ import h5py
 import numpy as np
 
 from tgan_chainer.errors import InputError
-from tgan_chainer.reading import reading
+from tgan_chainer.reading import HDF5_MAGIC, reading
 
 FORMAT = "tgan_chainer videos 1"
 
@@ -48,7 +48,6 @@ FACTS = {
 MOST_COMPRESSED = 1032
 
 KIND = "a video file as made by datasets/"
-MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
 def open_video_file(path):
@@ -64,12 +63,12 @@ def open_video_file(path):
     if not os.path.exists(path):
         raise InputError(f"{path}: no such file; make it by a command of datasets/, such as moving_mnist.py")
     with open(path, "rb") as file:  # by itself HDF5 would not say why it cannot
-        start = file.read(len(MAGIC))
-    if start != MAGIC:
+        start = file.read(len(HDF5_MAGIC))
+    if start != HDF5_MAGIC:
         raise InputError(f"{path}: not an HDF5 file, or cut short; expected one as made by datasets/")
     with reading(path, KIND):
         try:
-            # Of a file system without locks HDF5 asks none.
+            # HDF5 then goes without a lock on a file system that has none.
             return h5py.File(path, "r", locking="best-effort")
         except BlockingIOError as error:
             raise InputError(f"{path}: another program is writing to it; wait until that is done") from error

@@ -10,6 +10,12 @@ def check_positive_int(**arguments):
             raise InputError(f"{name} must be a whole number of at least 1, not {value!r}")
 
 
+def check_seed(seed):
+    """Raise InputError unless a number is a seed of NumPy's random numbers, 0 to 2³² - 1."""
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed must be in 0 ... {2**32 - 1}, not {seed}")
+
+
 def check_multiple(of, why, **arguments):
     """Raise InputError unless each keyword argument is a positive multiple of ``of``."""
     check_positive_int(**arguments)

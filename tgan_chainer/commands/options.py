@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 
-from tgan_chainer.checks import check_positive_int
+from tgan_chainer.checks import check_positive_int, check_seed
 from tgan_chainer.config import Config, type_of, yaml_text
 from tgan_chainer.errors import InputError
 from tgan_chainer.videos import MAX_SCALE
@@ -29,8 +29,7 @@ def check_picture_options(args, seeds):
     if args.scale > MAX_SCALE:
         raise InputError(f"scale must be at most {MAX_SCALE}, not {args.scale}")
     for seed in seeds:
-        if not 0 <= seed < 2**32:
-            raise InputError(f"seed must be in 0 ... 4294967295, not {seed}")
+        check_seed(seed)
     if not 0 < args.fps <= 100:
         raise InputError(f"fps must be more than 0 and at most 100, not {args.fps}")
 

@@ -25,7 +25,7 @@ import os
 import numpy as np
 
 from tgan_chainer import extensions, provenance
-from tgan_chainer.checks import check_positive_int
+from tgan_chainer.checks import check_positive_int, check_seed
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.commands.options import add_gpu_option
 from tgan_chainer.datasets import RandomWindows, VideoDataset
@@ -181,8 +181,7 @@ def check_arguments(args):
         check_positive_int(**{name: getattr(args, name)})
     if not 0 < args.validation < 1:
         raise InputError(f"validation must be more than 0 and less than 1, not {args.validation}")
-    if not 0 <= args.seed < 2**32:
-        raise InputError(f"seed must be in 0 ... {2**32 - 1}, not {args.seed}")
+    check_seed(args.seed)
     if args.learning_rate is not None and not 0 < args.learning_rate < 1:
         raise InputError(f"learning_rate must be more than 0 and less than 1, not {args.learning_rate}")
     if args.mean and not args.init:

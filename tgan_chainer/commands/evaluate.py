@@ -365,8 +365,7 @@ def of_source(source, protocol):
         )
     found = departures.of_data(facts, UCF101)
     if source.description["kind"] == "generator":
-        row = nearest(source.generator.config, number=4)
-        found = departures.of_run(source.generator, row) + found
+        found = departures.of_run(source.run, nearest(source.run.config, number=4)) + found
     return found
 
 

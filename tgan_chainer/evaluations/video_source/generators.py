@@ -1,9 +1,8 @@
 """Samples of trained generators."""
 
-import os
-
 import numpy as np
 
+from tgan_chainer.devices import get_device
 from tgan_chainer.download import sha256_of
 from tgan_chainer.evaluations.video_source.source import (
     VideoSource,
@@ -12,29 +11,27 @@ from tgan_chainer.evaluations.video_source.source import (
     naming,
     seed_of,
 )
-from tgan_chainer.runs import load_generator
-from tgan_chainer.snapshots import GENERATOR, find_snapshots
+from tgan_chainer.runs import load_run
 
 
 class GeneratorSource(VideoSource):
     """Samples of a trained generator; the first repeat's are those of generate.py with the same seed."""
 
     def __init__(self, path, n_frames, window, gpu):
-        if os.path.isdir(path):
-            path = find_snapshots(path, GENERATOR)[-1]
-        self.generator = load_generator(path, gpu)
+        self.run = load_run(path, get_device(gpu), with_discriminator=False)
+        self.generator = self.run.generator
         self._n_frames, self._window = n_frames, window
         with naming(path):
             check_length(self.generator.video_shape[1], n_frames)
         self.description = {
             "kind": "generator",
-            "path": path,
-            "sha256": sha256_of(path),
-            "iteration": self.generator.iteration,
-            "training": self.generator.config.description,
+            "path": self.run.path,
+            "sha256": sha256_of(self.run.path),
+            "iteration": self.run.iteration,
+            "training": self.run.config.description,
             # Generators of older versions do not know more than a path.
-            "trained on": (self.generator.trained_on or {"source": self.generator.config.data})["source"],
-            "facts": self.generator.trained_on,
+            "trained on": (self.run.data or {"source": self.run.config.data})["source"],
+            "facts": self.run.data,
             "size": self.generator.video_shape[-1],
         }
         if self.generator.n_classes:

@@ -46,7 +46,7 @@ from tgan_chainer.evaluations.video_source import RANGES, WINDOWS
 from tgan_chainer.files import check_can_write, save_json
 from tgan_chainer.reading import printable
 from tgan_chainer.reproduction import departures
-from tgan_chainer.reproduction.rows import MOVING_MNIST, PLAYER_A, UCF101, nearest
+from tgan_chainer.reproduction.rows import MOVING_MNIST, PLAYER_A, UCF101, UCF101_VIDEOS, nearest
 
 INCEPTION = f"""The inception score (Salimans et al. 2016) on C3D, as the papers have it that all quote.
 
@@ -246,10 +246,7 @@ class Frechet(Inception):
         found = departures.of_measuring(
             measured, self.classifier, self.source.description, self.protocol, self.args.window
         )
-        facts = self.reference.description.get("facts")
-        found += departures.of_data(
-            facts, {key: UCF101[key] for key in ("dataset", "split", "clips", "classes")}
-        )
+        found += departures.of_data(self.reference.description.get("facts"), UCF101_VIDEOS)
         published = self.protocol.frechet_windows is not None  # TGAN's authors published no distances
         return {
             "source": self.source.description,
@@ -360,9 +357,7 @@ def of_source(source, protocol):
     if source.description["kind"] not in ("generator", "data set"):
         return []
     if protocol is not TGAN:  # of others' models only the data can be told
-        return departures.of_data(
-            facts, {key: UCF101[key] for key in ("dataset", "split", "clips", "classes")}
-        )
+        return departures.of_data(facts, UCF101_VIDEOS)
     found = departures.of_data(facts, UCF101)
     if source.description["kind"] == "generator":
         found = departures.of_run(source.run, nearest(source.run.config, number=4)) + found
@@ -441,7 +436,10 @@ def parse_arguments(argv):
         )
         command.add_argument("--mean", metavar="FILE", help="mean2.npz, for the published weights")
         command.add_argument(
-            "--window", choices=WINDOWS, default="random", help="of longer videos (default %(default)s)"
+            "--window",
+            choices=WINDOWS,
+            default="random",
+            help="frames of longer videos to take (default %(default)s)",
         )
         command.add_argument("--fps", type=parse_fps, help="resample video files to so many frames a second")
         command.add_argument(
@@ -452,7 +450,7 @@ def parse_arguments(argv):
         command.add_argument(
             "--range",
             choices=RANGES,
-            help="of floats in arrays: signed, [-1, 1] (the default), or unit, [0, 1]",
+            help="range of floats in arrays: signed, [-1, 1] (the default), or unit, [0, 1]",
         )
         command.add_argument("--batch-size", type=int, metavar="N", help="default: 4, on a GPU 32")
         command.add_argument(

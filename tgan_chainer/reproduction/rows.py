@@ -70,6 +70,9 @@ UCF101 = {
     "channels": 3,
 }
 
+# The published videos whatever the size of their frames, for a protocol that takes any size.
+UCF101_VIDEOS = {key: UCF101[key] for key in ("dataset", "split", "clips", "classes")}
+
 PLAYER_A = "tgan_moving_mnist"  # "Model A" of all rows of Table 3
 
 TABLES = {

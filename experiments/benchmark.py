@@ -129,10 +129,10 @@ def parse_arguments(argv):
         default=[1],
         help="1, 2, 4, ..., 32: divide the width of all layers by it (default 1)",
     )
-    parser.add_argument("--channels", type=int, metavar="C", default=3, help="of a frame (default 3)")
+    parser.add_argument("--channels", type=int, metavar="C", default=3, help="channels of a frame (3)")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     parser.add_argument(
-        "--threads", type=int, metavar="N", default=cores, help=f"of the CPU (default {cores}, all cores)"
+        "--threads", type=int, metavar="N", default=cores, help=f"CPU threads (default {cores}, all cores)"
     )
     parser.add_argument(
         "--contenders",
@@ -173,10 +173,10 @@ def compare(config, names, gpu, threads, n_iterations, progress):
 
     Args:
         config (Config): Complete.
-        names (list of str): Of the contenders.
+        names (list of str): Names of the contenders.
         gpu (int): Number of the GPU; -1 for the CPU.
         threads (int): Threads of each contender.
-        n_iterations (int): To time.
+        n_iterations (int): Iterations to time.
         progress: Has a method ``update()``, called after each turn.
 
     Returns:
@@ -309,7 +309,7 @@ def summarize(iterations, flops):
 
     Args:
         iterations (list of dict): Seconds of the parts of each; see ``Contender.run``.
-        flops (int): Of an iteration.
+        flops (int): Floating-point operations of an iteration.
     """
     clipping = statistics.median(parts["svc"] for parts in iterations if "svc" in parts) / N_CLIP
     steps = [sum(seconds for part, seconds in parts.items() if part != "svc") for parts in iterations]

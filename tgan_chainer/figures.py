@@ -133,7 +133,7 @@ def draw_interpolation(videos, factor):
         factor (int): Steps from one generated frame to the next.
 
     Returns:
-        numpy.ndarray: As of :func:`draw_strips`.
+        numpy.ndarray: What :func:`draw_strips` returns.
     """
     return draw_strips(videos, np.arange(videos.shape[2]) % factor == 0)
 
@@ -141,7 +141,11 @@ def draw_interpolation(videos, factor):
 def draw_between(videos):
     """Draw videos whose z0 lie on a line, one a row; the two at its ends, first and last, are framed in red.
 
-    Args, Returns: As of :func:`draw_strips`.
+    Args:
+        videos (numpy.ndarray): As for :func:`draw_strips`.
+
+    Returns:
+        numpy.ndarray: What :func:`draw_strips` returns.
     """
     framed = np.zeros((len(videos), 1), bool)
     framed[[0, -1]] = True

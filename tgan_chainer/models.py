@@ -43,7 +43,7 @@ def build_generator(config):
     """Return the generator of a configuration, a :class:`~tgan_chainer.links.Generator`.
 
     Args:
-        config (Config): Complete, that is with what the data set determines.
+        config (Config): The configuration, complete with what the data set determines.
 
     Raises:
         InputError: A setting does not fit the model.

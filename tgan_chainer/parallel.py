@@ -1,4 +1,4 @@
-"""Threads for the loops of :mod:`tgan_chainer.functions` on a CPU.
+"""Threads for the loops of NumPy's functions on a CPU, and for reading ahead.
 
 NumPy's functions let go of Python's lock while they compute, so that threads which each work on their own
 part of an array use all cores. Matrix products within these loops run on one thread each: OpenBLAS's own
@@ -19,7 +19,7 @@ from threadpoolctl import ThreadpoolController
 
 _local = threading.local()
 
-# Of glibc's malloc.h.
+# The numbers of these options in glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 

@@ -122,7 +122,7 @@ def save_videos(path, videos, count=None, columns=None, fps=8, scale=1):
 
     Args:
         path (str): The file to create or replace.
-        videos (iterable): Of N float arrays (C, T, H, W) in [-1, 1].
+        videos (iterable): N float arrays (C, T, H, W) in [-1, 1].
         count (int): N; needed for ``.npy`` where ``videos`` has no length.
         columns (int): Videos in a row of the grid; None for a square grid.
         fps (float): Frames per second of a GIF or MP4.

@@ -413,7 +413,7 @@ def parse_arguments(argv):
     gam = commands.add_parser("gam", description=GAM, help="which of two GANs fools the other")
     gam.add_argument("run_a", metavar="RUN_A", help="results folder or snapshot of A")
     gam.add_argument("run_b", metavar="RUN_B", help="results folder or snapshot of B")
-    gam.add_argument("--data", metavar="FILE", help="for the thresholds (default: what A was trained on)")
+    gam.add_argument("--data", metavar="FILE", help="videos for the thresholds (default: A's training data)")
     gam.add_argument(
         "--test-data",
         metavar="FILE",

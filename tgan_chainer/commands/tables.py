@@ -112,11 +112,13 @@ def parse_arguments(argv):
     parser.add_argument(
         "--rows", nargs="+", metavar="NAME", help="only these, by the names in configs/; data: the data set"
     )
-    parser.add_argument("--iterations", type=int, metavar="N", help="of each row (default: the preset's)")
+    parser.add_argument(
+        "--iterations", type=int, metavar="N", help="iterations of each row (default: the preset's)"
+    )
     parser.add_argument("--no-train", dest="train", action="store_false", help="score what is there")
     parser.add_argument("--rescore", action="store_true", help="score again what has been scored")
     parser.add_argument(
-        "--seed", type=int, metavar="N", default=0, help="of what is trained and scored now (default 0)"
+        "--seed", type=int, metavar="N", default=0, help="seed of what is trained and scored now (default 0)"
     )
     add_gpu_option(parser)
     return parser.parse_args(argv)

@@ -205,7 +205,10 @@ def parse_arguments(argv):
     parser.add_argument("--iterations", type=int, metavar="N", default=2000, help="default: %(default)s")
     parser.add_argument("--batch-size", type=int, metavar="N", default=16, help="default: %(default)s")
     parser.add_argument(
-        "--learning-rate", type=float, metavar="X", help="of Adam (default: small 1e-3, full and --init 1e-4)"
+        "--learning-rate",
+        type=float,
+        metavar="X",
+        help="Adam's learning rate (default: small 1e-3, full and --init 1e-4)",
     )
     parser.add_argument(
         "--validation", type=float, metavar="X", default=0.1, help="share of clips set apart (default 0.1)"

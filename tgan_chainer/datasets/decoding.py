@@ -12,7 +12,7 @@ from tgan_chainer.datasets.containers import stated_size
 from tgan_chainer.datasets.searching import open_file
 from tgan_chainer.errors import InputError
 
-# Of what libav can read, what people have.
+# The kinds of files that people have, among all that libav can read.
 VIDEO_SUFFIXES = (
     *(".avi", ".mp4", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".gif", ".wmv", ".flv"),
     *(".3gp", ".ts", ".mts"),

@@ -181,7 +181,7 @@ def same_data(a, b):
     """Whether two data sets are the same one, by what they or snapshots say about them.
 
     Args:
-        a, b (dict or None): As of :meth:`VideoDataset.describe`, now or in an older version, or None.
+        a, b (dict or None): What :meth:`VideoDataset.describe` returns, now or in an older version, or None.
 
     Returns:
         bool: By the fingerprints where both have one, else by the source and, where both have it, the number

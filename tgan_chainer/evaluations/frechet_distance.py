@@ -60,7 +60,7 @@ def frechet_distance(a, b):
     same distribution. Compare only distances from equally many.
 
     Args:
-        a, b (Moments): Of the two sets of features.
+        a, b (Moments): The moments of the two sets of features.
 
     Returns:
         float: At least 0.

@@ -52,7 +52,7 @@ def gam(a, b, thresholds=(None, None), n_bootstrap=1000, seed=0):
     decides.
 
     Args:
-        a, b (Scores): Of D_A and D_B.
+        a, b (Scores): What D_A and what D_B say.
         thresholds (tuple): Thresholds of D_A and D_B, floats; 0 is that of a normal GAN. None, for a WGAN,
             which has none, chooses the one that separates samples of the own generator best from real videos
             (Section 6.5), see :func:`best_threshold`.

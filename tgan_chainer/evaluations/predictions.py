@@ -20,8 +20,8 @@ def predictions_of(
     """Classify n videos of a source, in the order in which it draws them.
 
     Args:
-        source (VideoSource): Of the videos.
-        classifier (VideoClassifier): Of their classes.
+        source (VideoSource): Source of the videos.
+        classifier (VideoClassifier): What tells their classes.
         n, seed, repeat (int): As for :meth:`VideoSource.draw`.
         batch_size (int), features (str): As for :meth:`VideoClassifier.predict`.
         store (PredictionStore): Where predictions of earlier runs are looked up, and those of this one are
@@ -30,8 +30,8 @@ def predictions_of(
             None raises instead.
 
     Yields:
-        tuple: Of one video: probabilities, float64 (V,); features, float32 (D,), or None; whether both were
-        known. None for a video that cannot be read.
+        tuple: One for each video: its probabilities, float64 (V,); its features, float32 (D,), or None;
+        whether both were known. None for a video that cannot be read.
 
     Raises:
         InputError: The source has not so many videos, or one of them cannot be scored.

@@ -142,13 +142,13 @@ class VideoClassifier(chainer.Chain):
         """Classify videos batch by batch, without gradients and in memory that does not grow with them.
 
         Args:
-            videos (iterable): Of float32 arrays (C, T, H, W) in [-1, 1].
+            videos (iterable): float32 arrays (C, T, H, W) in [-1, 1].
             batch_size (int): Videos at a time; by default :attr:`batch_size`.
             features (str): A layer of C3D whose outputs to return as well.
 
         Yields:
-            tuple: Of one batch: probabilities, float64 (n, V), and features, float32 (n, D), or None; both
-            NumPy arrays.
+            tuple: One for each batch: its probabilities, float64 (n, V), and features, float32 (n, D), or
+            None; both NumPy arrays.
 
         Raises:
             InputError: A video does not fit, or holds NaN.

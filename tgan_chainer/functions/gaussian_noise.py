@@ -9,7 +9,7 @@ def gaussian_noise(x, deviation):
         deviation (float): Standard deviation σ of the noise, drawn by the array's module (NumPy or CuPy).
 
     Returns:
-        Of the type, shape and dtype of ``x``.
+        What ``x`` is, of its type, shape and dtype, with the noise added.
     """
     noise = layout.standard_normal(x)
     noise *= deviation

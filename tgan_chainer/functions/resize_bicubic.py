@@ -21,7 +21,7 @@ def resize_bicubic(frames, size, window=None):
         window (tuple of slices): The part of the H'×W' pixels to compute; None for all.
 
     Returns:
-        array: Of the dtype of ``frames``, (..., H', W'), or of the window's size.
+        array: (..., H', W'), or the window's part of it, in the dtype of ``frames``.
     """
     size = (size, size) if isinstance(size, int) else size
     check_positive_int(**{f"size[{i}]": length for i, length in enumerate(size)})

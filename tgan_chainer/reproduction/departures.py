@@ -73,7 +73,7 @@ def of_data(facts, published):
         published (dict): Such facts of the published data, as in :mod:`~tgan_chainer.reproduction.rows`.
 
     Returns:
-        list of Departure: Of other data just that they are others.
+        list of Departure: If it is another data set, just that.
     """
     facts = facts or {}
     if facts.get("dataset") != published["dataset"]:
@@ -136,8 +136,7 @@ def of_game(measured, players, n_samples):
 
     Args:
         measured (dict): What :func:`~tgan_chainer.evaluations.measure_gam` returned.
-        players (sequence of two pairs): Of A and of B: what :func:`of_run` takes, and the name of the row's
-            configuration.
+        players (sequence of two pairs): A's and B's run and row, both as :func:`of_run` takes them.
         n_samples (int): Samples of each model. (The paper says "a sufficient number".)
 
     Returns:

@@ -83,13 +83,13 @@ class Order:
         number (int): The table's number in the paper.
         preset (Preset): How much of it.
         data (str): The data to train and score on.
-        test_data (str or None): Of Table 3: videos that no model was trained on.
-        classifier, mean (str or None): Of Table 4: as for
-            :func:`~tgan_chainer.evaluations.load_classifier`.
+        test_data (str or None): For Table 3: videos that no model was trained on.
+        classifier, mean (str or None): For Table 4: what
+            :func:`~tgan_chainer.evaluations.load_classifier` takes.
         iterations (int or None): Iterations of each row; None takes the preset's.
         train (bool): Whether to train what is missing.
         rescore (bool): Whether to score again what has been scored.
-        seed (int), gpu (int or None): Of what is trained and scored now.
+        seed (int), gpu (int or None): Seed and GPU of what is trained and scored now.
     """
 
     number: int
@@ -328,7 +328,7 @@ class TrainedRun:
     """What a table says of a run, without its networks.
 
     Attributes:
-        config (Config), iteration (int), data (dict): As of :class:`~tgan_chainer.runs.Run`.
+        config (Config), iteration (int), data (dict): As :class:`~tgan_chainer.runs.Run` has them.
         summary (dict): ``iterations``, ``seed``, ``wall_time``, ``hardware`` and ``commit`` of its training.
     """
 

@@ -168,7 +168,7 @@ def _training_cells(run):
 
 
 def _departures(row):
-    """Return in what a row departs from the paper's, as text. Files of before had nothing but text."""
+    """Return in what a row departs from the paper's, as text. Older files have nothing but text."""
     if "departures" not in row:
         return [str(text) for text in row["reduced"]]
     return [departure.text for departure in departures.from_json(row["departures"])]

@@ -35,8 +35,8 @@ def open_source(path, n_frames=16, window="random", fps=None, size=64, value_ran
         size (int): What the shorter side of files and images is resized to before the middle square is taken,
             as the data sets are, and what arrays are resized to; None keeps all as they are. Data sets and
             what runs make stay as they are.
-        value_range (str): Of floats in arrays: "signed" for [-1, 1], "unit" for [0, 1]. None takes [-1, 1] if
-            there is any value below zero, and raises otherwise.
+        value_range (str): Range of floats in arrays: "signed", [-1, 1], or "unit", [0, 1]. None takes the
+            former if there is any value below zero, and raises otherwise.
         gpu (int): Where a generator runs, as for :func:`tgan_chainer.load_generator`.
 
     Returns:

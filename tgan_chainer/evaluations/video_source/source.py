@@ -56,7 +56,7 @@ class VideoSource:
     def draw(self, n, seed=0, repeat=0):
         """Draw n videos, of different repeats different ones.
 
-        Of a finite source the repeats share no video: they are successive parts of one random order.
+        The repeats of a finite source share no video: they are successive parts of one random order.
 
         Args:
             n (int): How many.

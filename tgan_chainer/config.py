@@ -17,11 +17,9 @@ from tgan_chainer.reading import read_yaml, short
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 # An installed package has the configurations beside this file; a clone has them where people look for them.
-CONFIGS = next(
-    (path for path in (os.path.join(_HERE, "configs"),) if os.path.isdir(path)),
-    os.path.join(os.path.dirname(_HERE), "experiments", "configs"),
-)
-
+CONFIGS = os.path.join(_HERE, "configs")
+if not os.path.isdir(CONFIGS):
+    CONFIGS = os.path.join(os.path.dirname(_HERE), "experiments", "configs")
 
 # Larger networks than these fit into no memory; larger numbers of anything else are slips of the finger.
 _WIDEST, _LONGEST, _MOST = 2**14, 2**12, 10**9

@@ -324,7 +324,7 @@ def _score(critics, videos, n, bar):
 def _choose_numbers(source, n_samples, n_repeats, samples, repeats, most=None):
     """Return the given numbers of samples and repeats, or those of a protocol as far as there are videos."""
     if n_samples is None:
-        n_samples = min(samples, *(n for n in (source.n, most) if n is not None), samples)
+        n_samples = min(n for n in (samples, source.n, most) if n is not None)
     check_positive_int(n_samples=n_samples)
     if n_repeats is None:
         n_repeats = repeats if source.n is None else min(repeats, max(source.n // n_samples, 1))

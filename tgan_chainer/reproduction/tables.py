@@ -1,13 +1,12 @@
 """The tables as files: ``tableN.json``, with a section for each preset, and what is shown of it."""
 
 import dataclasses
-import json
 import math
 import os
 
 from tgan_chainer.evaluations.gam import is_fair, ratios_of, score_text
 from tgan_chainer.files import locked, save_json, save_text
-from tgan_chainer.reading import printable, reading
+from tgan_chainer.reading import printable, read_json, reading
 from tgan_chainer.reproduction import departures, markdown
 from tgan_chainer.reproduction.rows import TABLES
 
@@ -105,9 +104,9 @@ def load_sections(number, folder):
     path = os.path.join(folder, f"table{number}.json")
     if not os.path.exists(path):
         return {}
-    with reading(path, "a table of this version"):
-        with open(path, encoding="utf-8") as file:
-            sections = json.load(file)
+    kind = "a table of this version"
+    sections = read_json(path, kind)
+    with reading(path, kind):
         for preset, section in sections.items():
             if section["format"] != FORMAT:
                 raise ValueError(f"its format is {section['format']}")

@@ -77,7 +77,7 @@ def test_upper_rooms_import_lower_ones():
         for module, found in GRAPH.items()
         for imported in found
         if FLOOR_OF[room_of(imported)] > FLOOR_OF[room_of(module)]
-        # The version is the package's, and in a room of its own.
+        # The package's own face, see the next test.
         and imported != "tgan_chainer"
     ]
     assert not wrong

@@ -4,10 +4,10 @@ An iteration is that of Algorithm 1 with n_D = 1: a step of the discriminator, a
 fresh z0, and a fifth of a singular value clipping (n_clip = 5). Networks are the paper's (Table 1, Fig. 1),
 numbers are float32, and the batch is already in memory.
 
-  python experiments/benchmark.py
-  python experiments/benchmark.py --gpu -1 --batch-size 8 32 --threads 2 --out benchmark.json
-  python experiments/benchmark.py --gpu 0 --batch-size 32 --out benchmark.json
-  python experiments/benchmark.py --batch-size 8 --width-divisor 8 --contenders ours pytorch
+  %(prog)s
+  %(prog)s --gpu -1 --batch-size 8 32 --threads 2 --out benchmark.json
+  %(prog)s --gpu 0 --batch-size 32 --out benchmark.json
+  %(prog)s --batch-size 8 --width-divisor 8 --contenders ours pytorch
 
 Contenders (the code of the others is in experiments/peers/):
 
@@ -52,7 +52,7 @@ from tgan_chainer.commands.cli import ArgumentParser, run_command
 from tgan_chainer.config import Config
 from tgan_chainer.devices import default_gpu, use_device
 from tgan_chainer.errors import InputError
-from tgan_chainer.files import atomic_path
+from tgan_chainer.files import save_json
 
 import chainer
 import chainer.links as L
@@ -98,8 +98,7 @@ def main(argv=None):
             progress.clear()
             print(format_result(result, report["machine"]), flush=True)
             if args.out:
-                with atomic_path(args.out) as temporary, open(temporary, "w", encoding="utf-8") as file:
-                    json.dump(report, file, indent=1)
+                save_json(args.out, report)
     failed = sorted({name for result in report["results"] for name in result["failed"]})
     if failed:
         print(f"error: failed: {', '.join(failed)}", file=sys.stderr)

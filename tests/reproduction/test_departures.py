@@ -14,7 +14,7 @@ from tgan_chainer.evaluations import TGAN, TGAN2, VideoClassifier
 from tgan_chainer.links import C3D
 from tgan_chainer.reproduction import departures
 from tgan_chainer.reproduction.departures import Departure
-from tgan_chainer.reproduction.rows import MOVING_MNIST, TABLES, UCF101, configurations, nearest
+from tgan_chainer.reproduction.rows import MOVING_MNIST, TABLES, TRAINED, UCF101, configurations, nearest
 
 ROWS = [*configurations(3), *configurations(4)]
 
@@ -26,6 +26,11 @@ def run_of(name, iteration=100_000, **changes):
 
 
 # Runs
+
+
+def test_every_configuration_but_the_one_for_a_cpu_is_the_papers():
+    names = {name.removesuffix(".yaml") for name in os.listdir(CONFIGS)}
+    assert names - TRAINED == {"tgan_moving_mnist_cpu"} and TRAINED <= names
 
 
 @pytest.mark.parametrize("row", ROWS)

@@ -38,6 +38,7 @@ from tgan_chainer.losses import LOSSES
 from tgan_chainer.models import build_discriminator, build_generator
 from tgan_chainer.optimizers import build_optimizer
 from tgan_chainer.reading import printable
+from tgan_chainer.reproduction.rows import TRAINED, configuration
 from tgan_chainer.triggers import IterationsOrSignal
 from tgan_chainer.updaters import GANUpdater
 
@@ -200,15 +201,16 @@ def check_out(out, resume_from):
 def find_row(config, args):
     """Return as facts of the run which row of the paper's tables is trained, and in what it is changed.
 
-    It is the one that --config names. Of a configuration of one's own, or one for a CPU, nothing is said.
+    It is the one that --config names. About a configuration of one's own, or one for a CPU, nothing is said.
+    (Which row a run comes nearest to, whatever it was begun from, is for the scores to find.)
     """
     path = find_config(args.config or DEFAULT_CONFIG)
     name = config_name(path)
-    if not os.path.samefile(os.path.dirname(os.path.abspath(path)), CONFIGS) or name.endswith("_cpu"):
+    if name not in TRAINED or not os.path.samefile(os.path.dirname(os.path.abspath(path)), CONFIGS):
         return {"row": None, "changes": None}
     changes = [
         {"setting": change.setting, "here": change.here, "row": change.there}
-        for change in config.compare(Config.load(path))
+        for change in config.compare(configuration(name))
     ]
     return {"row": name, "changes": changes}
 

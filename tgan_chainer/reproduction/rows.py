@@ -109,6 +109,11 @@ TABLES = {
 }
 
 
+# The names in configs/ of what the paper trained: rows of its tables, and what Fig. 4 and Fig. 5 show beside.
+TRAINED = {row.config for table in TABLES.values() for row in table.rows if row.config}
+TRAINED |= {PLAYER_A, "model3d_gan_ucf101", "tgan_svc_golf"}
+
+
 @functools.cache
 def configuration(name):
     """Return the :class:`Config` of a row, by its name in configs/."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tgan_chainer.clipping import WeightClipping
 from tgan_chainer.kernels import native
 from tgan_chainer.optimizers import RMSprop
 
@@ -47,3 +48,22 @@ def test_a_parameter_in_another_memory_order_is_updated_too():
 def test_the_defaults_are_the_papers():
     optimizer = RMSprop()
     assert (optimizer.lr, optimizer.alpha, optimizer.eps) == (5e-5, 0.99, 1e-8)
+
+
+def test_hooks_after_an_update_see_the_updated_parameters():
+    link = chainer.links.Linear(3, 2)
+    optimizer = RMSprop(lr=0.1).setup(link)
+    optimizer.add_hook(WeightClipping(0.01))
+    seen = []
+
+    def look(rule, parameter):
+        seen.append(parameter.array.copy())
+
+    link.W.update_rule.add_hook(look, "look", timing="post")
+    for _ in range(2):
+        before = link.W.array.copy()
+        for parameter in link.params():
+            parameter.grad = np.ones_like(parameter.array)
+        optimizer.update()
+        assert (seen[-1] != before).all()
+        assert all(abs(parameter.array).max() <= np.float32(0.01) for parameter in link.params())

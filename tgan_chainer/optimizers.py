@@ -36,9 +36,13 @@ class RMSprop(chainer.optimizers.RMSprop):
     def create_update_rule(self):
         return _RMSpropRule(self.hyperparam)
 
-    def update(self, lossfun=None, *args, **kwds):
-        super().update(lossfun, *args, **kwds)
-        # All parameters in one call of the compiled kernels.
+    def call_hooks(self, timing="pre"):
+        if timing == "post":  # they see parameters that have been updated
+            self._update_what_is_left()
+        super().call_hooks(timing)
+
+    def _update_what_is_left(self):
+        """Update all parameters in one call of the compiled kernels."""
         rules = [p.update_rule for p in self.target.params() if p.update_rule and p.update_rule.left]
         if rules:
             arrays = zip(*(rule.left for rule in rules))
@@ -56,7 +60,7 @@ class _RMSpropRule(RMSpropRule):
             return
         if not (param.array.flags.carray and self.state["ms"].flags.carray):
             return super().update_core_cpu(param)
-        if native.computes(param):
+        if native.computes(param) and not self._hookable._post_update_hooks:
             self.left = param.array, self.state["ms"], np.ascontiguousarray(param.grad)
             return
         lr, alpha, eps = self.hyperparam.lr, self.hyperparam.alpha, self.hyperparam.eps

@@ -88,7 +88,8 @@ train-mnist: $(INSTALLED) $(MOVING_MNIST)
 	case "$$gpu" in -*) config=tgan_moving_mnist_cpu;; *) config=tgan_moving_mnist;; esac; \
 	out='$(OUT)'; out=$${out:-results/$$config}; \
 	if test -z '$(findstring --resume,$(ARGS))' && ls "$$out"/snapshot_iter_*.npz >/dev/null 2>&1; then \
-		echo "$$out already holds a run; to go on with it: make train-mnist ARGS=--resume" >&2; exit 2; fi; \
+		echo "$$out already holds a run; to go on with it:" \
+			"make train-mnist $(if $(OUT),OUT='$(OUT)' )ARGS=--resume" >&2; exit 2; fi; \
 	set -x; exec $(RUN) experiments/train.py --config $$config $(if $(GPU),--gpu $(GPU)) \
 		$(if $(ITERATIONS),--iterations $(ITERATIONS)) $(if $(OUT),--out '$(OUT)') $(ARGS)
 

@@ -22,12 +22,15 @@ def make(folder, *arguments):
 def test_a_second_training_says_how_to_go_on_with_the_first(tmp_path):
     first = make(tmp_path, "train-mnist", "GPU=-1")
     assert "experiments/train.py --config tgan_moving_mnist_cpu" in first.stdout
-    for out, arguments in ("results/tgan_moving_mnist_cpu", []), ("elsewhere", ["OUT=elsewhere"]):
+    for out, arguments, again in (
+        ("results/tgan_moving_mnist_cpu", [], "make train-mnist ARGS=--resume"),
+        ("elsewhere", ["OUT=elsewhere"], "make train-mnist OUT='elsewhere' ARGS=--resume"),
+    ):
         (tmp_path / out).mkdir(parents=True)
         (tmp_path / out / "snapshot_iter_500.npz").touch()
         result = make(tmp_path, "train-mnist", "GPU=-1", *arguments)
         assert result.returncode != 0 and "train.py" not in result.stdout
         assert f"{out} already holds a run" in result.stderr
-        assert "make train-mnist ARGS=--resume" in result.stderr
+        assert again in result.stderr
         result = make(tmp_path, "train-mnist", "GPU=-1", *arguments, "ARGS=--keep 0 --resume")
         assert result.returncode == 0 and "--keep 0 --resume" in result.stdout

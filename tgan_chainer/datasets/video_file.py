@@ -61,7 +61,7 @@ def open_video_file(path):
         OSError: It cannot be opened (no permission, a folder, ...).
     """
     if not os.path.exists(path):
-        raise InputError(f"{path}: no such file; make it by a command of datasets/, such as moving_mnist.py")
+        raise InputError(f"{path}: no such file; moving_mnist, ucf101, golf and video_folder make data sets")
     with open(path, "rb") as file:  # by itself HDF5 would not say why it cannot
         start = file.read(len(HDF5_MAGIC))
     if start != HDF5_MAGIC:

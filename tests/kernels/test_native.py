@@ -262,13 +262,14 @@ def test_no_thread_is_left_and_a_fork_computes(monkeypatch):
 
 
 def test_numpy_computes_where_it_is_asked_to(monkeypatch):
-    x = inputs_of(*LAYERS["conv2 of D"])[0]
-    assert choose(x) is native
-    assert choose(x.astype("d")) is columns
+    grid = LAYERS["conv2 of D"][-1]
+    x, W, _ = inputs_of(*LAYERS["conv2 of D"])
+    assert choose(grid, x, W.shape) is native
+    assert choose(grid, x.astype("d"), W.shape) is columns
     script = "from tgan_chainer.kernels import native\nprint(native.description())"
     assert run_python(script, TGAN_CHAINER_KERNELS="numpy").startswith("NumPy (TGAN_CHAINER_KERNELS=numpy)")
     monkeypatch.setattr(native, "_load", lambda: (None, ""))
-    assert choose(x) is columns
+    assert choose(grid, x, W.shape) is columns
 
 
 def test_a_library_of_other_sources_is_not_used(tmp_path):

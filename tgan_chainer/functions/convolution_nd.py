@@ -66,7 +66,7 @@ class _Convolution(chainer.FunctionNode):
         x, W, *b = inputs
         small = tuple(map(conv.get_conv_outsize, x.shape[2:], W.shape[2:], self.stride, self.pad))
         grid = Grid(W.shape[2:], self.stride, self.pad, x.shape[2:], small)
-        return (choose(x).convolve(x, W, grid, *b),)
+        return (choose(grid, x, W.shape).convolve(x, W, grid, *b),)
 
     def backward(self, indexes, grad_outputs):
         x, W = self.get_retained_inputs()
@@ -75,7 +75,7 @@ class _Convolution(chainer.FunctionNode):
         if 0 in indexes:
             gradients.append(deconvolution_nd(gy, W, None, self.stride, self.pad, x.shape[2:]))
         if 1 in indexes:
-            gradients.append(_KernelGradient(self.stride, self.pad, W.shape[2:]).apply((x, gy))[0])
+            gradients.append(_KernelGradient(self.stride, self.pad, W.shape).apply((x, gy))[0])
         if 2 in indexes:
             gradients.append(_sum_per_channel(gy))
         return gradients
@@ -99,7 +99,7 @@ class _Deconvolution(chainer.FunctionNode):
             map(conv.get_deconv_outsize, x.shape[2:], W.shape[2:], self.stride, self.pad)
         )
         grid = Grid(W.shape[2:], self.stride, self.pad, self.outsize, x.shape[2:])
-        return (choose(x).deconvolve(x, W, grid, *b),)
+        return (choose(grid, x, W.shape).deconvolve(x, W, grid, *b),)
 
     def backward(self, indexes, grad_outputs):
         x, W = self.get_retained_inputs()
@@ -108,7 +108,7 @@ class _Deconvolution(chainer.FunctionNode):
         if 0 in indexes:
             gradients.append(convolution_nd(gy, W, None, self.stride, self.pad))
         if 1 in indexes:
-            gradients.append(_KernelGradient(self.stride, self.pad, W.shape[2:]).apply((gy, x))[0])
+            gradients.append(_KernelGradient(self.stride, self.pad, W.shape).apply((gy, x))[0])
         if 2 in indexes:
             gradients.append(_sum_per_channel(gy))
         return gradients
@@ -117,14 +117,14 @@ class _Deconvolution(chainer.FunctionNode):
 class _KernelGradient(chainer.FunctionNode):
     """The convolution's input x (N, C, *d) and gradient gy (N, C', *o) → gradient of W (C', C, *k)."""
 
-    def __init__(self, stride, pad, kernel):
-        self.stride, self.pad, self.kernel = stride, pad, kernel
+    def __init__(self, stride, pad, W_shape):
+        self.stride, self.pad, self.W_shape = stride, pad, W_shape
 
     def forward(self, inputs):
         self.retain_inputs((0, 1))
         x, gy = inputs
-        grid = Grid(self.kernel, self.stride, self.pad, x.shape[2:], gy.shape[2:])
-        return (choose(x).kernel_gradient(x, gy, grid),)
+        grid = Grid(self.W_shape[2:], self.stride, self.pad, x.shape[2:], gy.shape[2:])
+        return (choose(grid, x, self.W_shape).kernel_gradient(x, gy, grid),)
 
     def backward(self, indexes, grad_outputs):
         x, gy = self.get_retained_inputs()

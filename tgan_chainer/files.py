@@ -51,7 +51,7 @@ def atomic_path(path):
         finally:
             os.close(descriptor)
     except BaseException as error:
-        if isinstance(error, OSError) and error.filename in (None, temporary):
+        if isinstance(error, OSError) and (temporary is None or error.filename in (None, temporary)):
             error.filename = path  # the name that whoever reads the message knows; a full disk gives none
         if temporary is not None:
             with contextlib.suppress(FileNotFoundError):

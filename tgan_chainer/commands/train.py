@@ -118,6 +118,9 @@ def main(argv=None):
         print(f"resumed from {resume_from}", flush=True)
     else:
         origin = find_row(config, args)
+    if origin["changes"]:
+        changes = (f"{c['setting']} {c['here']} instead of {c['row']}" for c in origin["changes"])
+        print(f"changed: {printable(', '.join(changes))}", flush=True)
     trainer.extend(extensions.Snapshot(config, **origin), trigger=stop.every(config.snapshot_interval))
     with locked(out), stop, np.errstate(all="ignore"):  # what overflows is reported by iteration and name
         check_out(out, resume_from)  # again: nobody can write there any more

@@ -114,14 +114,14 @@ def output_shapes(network, *inputs):
 
 def to_torch(network):
     """Return the parameters of a network as PyTorch tensors that share their memory, by name."""
-    import torch
+    torch = pytest.importorskip("torch")
 
     return {name[1:]: torch.from_numpy(p.array) for name, p in network.namedparams()}
 
 
 def normalize_with_torch(x, parameters, name):
     """Normalize by the statistics of the batch, with the parameters of the link of this name."""
-    import torch
+    torch = pytest.importorskip("torch")
 
     gamma, beta = parameters[f"{name}/gamma"], parameters[f"{name}/beta"]
     return torch.nn.functional.batch_norm(x, None, None, gamma, beta, training=True, eps=2e-5)

@@ -18,6 +18,7 @@ import math
 
 import numpy as np
 
+from tgan_chainer.kernels.bias import add_bias
 from tgan_chainer.kernels.layout import batch_first, batch_last
 from tgan_chainer.parallel import chunks, for_each, scratch, slice_length
 
@@ -32,12 +33,12 @@ _ROWS = 64
 _KERNEL = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
 
 
-def convolve(x, W, grid):
-    return batch_first(_ThreeTaps.of(grid).convolve(batch_last(x), grid.used_kernel(W)))
+def convolve(x, W, grid, b=None):
+    return add_bias(batch_first(_ThreeTaps.of(grid).convolve(batch_last(x), grid.used_kernel(W))), b)
 
 
-def deconvolve(y, W, grid):
-    return batch_first(_ThreeTaps.of(grid).deconvolve(batch_last(y), grid.used_kernel(W)))
+def deconvolve(y, W, grid, b=None):
+    return add_bias(batch_first(_ThreeTaps.of(grid).deconvolve(batch_last(y), grid.used_kernel(W))), b)
 
 
 def kernel_gradient(x, y, grid):

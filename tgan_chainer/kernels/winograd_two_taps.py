@@ -24,6 +24,7 @@ import math
 
 import numpy as np
 
+from tgan_chainer.kernels.bias import add_bias
 from tgan_chainer.kernels.layout import batch_first, batch_last
 from tgan_chainer.parallel import chunks, for_each, scratch, slice_length
 
@@ -34,12 +35,12 @@ _COLUMNS = 1024
 _ROWS = 128
 
 
-def convolve(x, W, grid):
-    return batch_first(_TwoTaps(grid).convolve(batch_last(x), grid.used_kernel(W)))
+def convolve(x, W, grid, b=None):
+    return add_bias(batch_first(_TwoTaps(grid).convolve(batch_last(x), grid.used_kernel(W))), b)
 
 
-def deconvolve(y, W, grid):
-    return batch_first(_TwoTaps(grid).deconvolve(batch_last(y), grid.used_kernel(W)))
+def deconvolve(y, W, grid, b=None):
+    return add_bias(batch_first(_TwoTaps(grid).deconvolve(batch_last(y), grid.used_kernel(W))), b)
 
 
 def kernel_gradient(x, y, grid):

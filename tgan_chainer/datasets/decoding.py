@@ -65,6 +65,10 @@ class Resizing:
         return tuple(slice(corner, corner + self.crop) for corner in corners)
 
 
+# Titles that are not UTF-8 make no video unreadable. PyAV 19 has no such option, and does not look at them.
+_METADATA = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+
+
 def read_video(path, resizing=None, fps=None, gray=False):
     """Decode the first video stream of a file, turned and mirrored as the file says it is to be shown.
 
@@ -94,7 +98,7 @@ def read_video(path, resizing=None, fps=None, gray=False):
         raise InputError(f"cut short ({size} bytes; expected at least {stated})")
     try:
         only = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
-        with av.open(path, options=only, metadata_errors="replace") as container:
+        with av.open(path, options=only, **_METADATA) as container:
             return _decode(container, resizing, fps, gray, whole=stated is not None)
     except InputError:
         raise
@@ -240,14 +244,14 @@ def _upright(frame):
     pixel to (a x + c y, b x + d y); ISO 14496-12, "matrix" of a track header. Other angles than quarter turns
     are taken to the nearest of those.
     """
-    for data in frame.side_data:
-        if data.type.name == "DISPLAYMATRIX":
-            a, b, _, c, d = struct.unpack("=5i", bytes(data)[:20])
-            transposed = abs(b) > abs(a)
-            across, down = (c, b) if transposed else (a, d)
-            return [
-                *([("transpose", {"dir": "cclock_flip"})] if transposed else []),
-                *([("hflip", {})] if across < 0 else []),
-                *([("vflip", {})] if down < 0 else []),
-            ]
-    return []
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return []
+    a, b, _, c, d = struct.unpack("=5i", bytes(data)[:20])
+    transposed = abs(b) > abs(a)
+    across, down = (c, b) if transposed else (a, d)
+    return [
+        *([("transpose", {"dir": "cclock_flip"})] if transposed else []),
+        *([("hflip", {})] if across < 0 else []),
+        *([("vflip", {})] if down < 0 else []),
+    ]

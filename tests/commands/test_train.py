@@ -362,7 +362,7 @@ def test_a_run_cannot_become_another_one_on_resuming(trained, tmp_path):
         (["--n-frames", 32], ["no clip has 32 frames"]),
         (["--channels", 3], ["channels is 3", "has 1"]),
         (["--config", "nowhere.yaml"], ["nowhere.yaml"]),
-        (["--data", "nowhere.h5"], ["nowhere.h5", "moving_mnist.py"]),
+        (["--data", "nowhere.h5"], ["nowhere.h5", "moving_mnist"]),
         (["--gpu", 99], ["gpu"]),
         (["--gpu", -2], ["gpu must be"]),
         (["--image-width", 12], ["image_width must be a multiple of 8"]),

@@ -29,7 +29,7 @@ def import_everything(root):
     sys.path.insert(0, root)
     package = importlib.import_module("tgan_chainer")
     for module in pkgutil.walk_packages(package.__path__, "tgan_chainer."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith(("__main__", "._native")):  # a program, and a library of C
             importlib.import_module(module.name)
     for name in "av", "cv2", "h5py", "matplotlib.figure", "matplotlib.backends.backend_agg", "PIL.Image":
         try:

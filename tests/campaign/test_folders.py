@@ -33,6 +33,9 @@ def score(commands, sound, folder, source, *more):
         out,
         *more,
     )
+    if str(source).endswith(".npy") and "--range" not in more:
+        more = "--range", "signed"  # values may lie above zero by chance
+        arguments = *arguments, *more
     outcome = commands.run("evaluate", "inception", source, *arguments, folder=folder)
     if outcome.status != 0:
         return outcome, None, None

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 
 from tgan_chainer.errors import InputError
+from tgan_chainer.reading import read_json
 
 TEMPORARY_PREFIX = ".incomplete-"
 
@@ -181,9 +182,8 @@ def save_json(path, value):
 def load_json(path):
     """Read a JSON file; return None if it is missing or damaged."""
     try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
-    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+        return read_json(path, "a JSON file")
+    except InputError:
         return None
 
 

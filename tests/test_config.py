@@ -103,7 +103,7 @@ def test_every_setting_is_an_option_too():
 
 
 def test_the_readme_has_the_table_of_all_settings():
-    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+    with open(os.path.join(ROOT, "experiments", "README.md"), encoding="utf-8") as file:
         assert settings_table() in file.read()
 
 

@@ -8,6 +8,7 @@ from tgan_chainer.errors import InputError
 from tgan_chainer.labels import parse_labels
 from tgan_chainer.links import VideoGANGenerator, VideoGenerator
 from tgan_chainer.models import build_discriminator, build_generator, ignored_settings
+from tgan_chainer.optimizers import build_optimizer
 
 PAPER = Config(channels=3, image_size=64, n_classes=101)
 SMALL = {"channels": 1, "image_size": 16}
@@ -84,3 +85,21 @@ def test_what_a_network_does_not_take_is_known_from_its_signature():
     assert {"k1", "use_z0", "use_beta_g1", "mask_penalty"} <= ignored_settings("3d")
     assert "video_width" not in ignored_settings("3d") | ignored_settings("video_gan")
     assert "mask_penalty" not in ignored_settings("video_gan")
+
+
+def test_weights_start_as_configured():
+    uniform = SMALL | {"temporal_weights": "uniform", "discriminator_weights": "uniform"}
+    for config, widest in (Config(**SMALL, temporal_width=64), None), (Config(**uniform), 0.01):
+        g, d = build_generator(config), build_discriminator(config)
+        for weight in g.temporal_generator.deconv1.W, d.conv2.W:
+            largest = abs(weight.array).max()
+            assert largest == pytest.approx(widest, rel=1e-2) if widest else largest > 0.05
+        assert abs(g.image_generator.deconv1.W.array).max() == pytest.approx(0.01, rel=1e-2)
+
+
+def test_the_discriminator_may_have_a_learning_rate_of_its_own():
+    config = Config(learning_rate=1e-3)
+    rates = [build_optimizer(config, name).hyperparam.lr for name in ("gen", "dis")]
+    assert rates == [1e-3, 1e-3]
+    config = config.replace(discriminator_learning_rate=4e-3)
+    assert [build_optimizer(config, name).hyperparam.lr for name in ("gen", "dis")] == [1e-3, 4e-3]

@@ -102,9 +102,15 @@ class Config:
     use_gamma: bool = _setting(
         True, "whether batch normalization in D has a scale (with loss: gan it had none)"
     )
+    temporal_weights: str = _setting(
+        "he_normal",
+        "how G0's weights start: he_normal (6.2); uniform, from U(-0.01, 0.01), as in the authors' run on "
+        "Moving MNIST, and as G1's always do; or normal, from N(0, 0.01)",
+        choices=tuple(INITIALIZERS),
+    )
     discriminator_weights: str = _setting(
         "he_normal",
-        "how D's weights start: he_normal (6.2), or normal, from N(0, 0.01), as Vondrick et al. drew them",
+        "the same for D: he_normal (6.2); uniform (the authors' run); normal, as Vondrick et al. drew them",
         choices=tuple(INITIALIZERS),
     )
     noise: float = _setting(0.0, "deviation of the Gaussian noise in D (6.3: 0.2 with loss: gan)", 0)
@@ -122,6 +128,14 @@ class Config:
 
     optimizer: str = _setting("rmsprop", "or adam, with beta1 0.5, as Video GAN", choices=("rmsprop", "adam"))
     learning_rate: float = _setting(5e-5, "learning rate of the optimizer", 0, exclusive=True)
+    discriminator_learning_rate: float = _setting(0.0, "D's own learning rate; 0 for the same as G's", 0)
+    generator_ema: float = _setting(
+        0.0,
+        "decay of an exponential moving average of G's weights, such as 0.999, from which is sampled then; "
+        "0 for none, as in the paper",
+        0,
+        0.999999,
+    )
     tf32: bool = _setting(False, "whether a GPU may round factors to TF32: faster, less exact")
     pytorch_kernels: str = _setting(
         "auto",

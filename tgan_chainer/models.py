@@ -32,9 +32,10 @@ MODELS = {
 }
 
 
-# How the discriminator's weights start, by the values of the setting ``discriminator_weights``.
+# How weights start, by the values of the settings ``temporal_weights`` and ``discriminator_weights``.
 INITIALIZERS = {
     "he_normal": chainer.initializers.HeNormal(),  # Section 6.2
+    "uniform": chainer.initializers.Uniform(0.01),  # the authors' configuration for Moving MNIST
     "normal": chainer.initializers.Normal(0.01),  # Vondrick et al. (2016)
 }
 
@@ -49,7 +50,10 @@ def build_generator(config):
         InputError: A setting does not fit the model.
     """
     generator = MODELS[config.model].generator
-    return generator(**_arguments(_settings_of(generator), config))
+    arguments = _arguments(_settings_of(generator), config)
+    if "temporal_weights" in arguments:
+        arguments["temporal_weights"] = INITIALIZERS[config.temporal_weights]
+    return generator(**arguments)
 
 
 def build_discriminator(config):

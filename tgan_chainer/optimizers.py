@@ -14,11 +14,12 @@ _TILE = 1 << 16
 _MIN_TILES = 16
 
 
-def build_optimizer(config):
-    """Return the optimizer of a configuration, to be set up with a network."""
+def build_optimizer(config, network="gen"):
+    """Return the optimizer of a configuration, to be set up with its network "gen" or "dis"."""
+    rate = (network == "dis" and config.discriminator_learning_rate) or config.learning_rate
     if config.optimizer == "adam":
-        return chainer.optimizers.Adam(config.learning_rate, beta1=0.5)
-    return RMSprop(config.learning_rate)
+        return chainer.optimizers.Adam(rate, beta1=0.5)
+    return RMSprop(rate)
 
 
 class RMSprop(chainer.optimizers.RMSprop):

@@ -14,6 +14,7 @@ from tgan_chainer.links import VideoDiscriminator
 from tgan_chainer.links.generator import Generator
 from tgan_chainer.models import build_discriminator, build_generator
 from tgan_chainer.snapshots import (
+    AVERAGE_PATH,
     DISCRIMINATOR_PATH,
     GENERATOR,
     GENERATOR_PATH,
@@ -81,7 +82,8 @@ def load_run(source, device=None, with_discriminator=True):
     path = newest_snapshot(source, RESUMABLE if with_discriminator else GENERATOR)
     metadata, arrays = read_snapshot(path)
     config, whole = metadata["config"], metadata["kind"] == RESUMABLE
-    generator = _rebuild(build_generator, config, path, arrays, GENERATOR_PATH if whole else "", device)
+    prefix = (AVERAGE_PATH if config.generator_ema else GENERATOR_PATH) if whole else ""
+    generator = _rebuild(build_generator, config, path, arrays, prefix, device)
     generator.config, generator.iteration = config, metadata["iteration"]
     generator.label_names, generator.trained_on = metadata["label_names"], metadata["data"]
     discriminator = None

@@ -45,6 +45,7 @@ _FORMAT = "tgan_chainer snapshot 1"
 _KIND = "a results folder or a snapshot"
 # Where Chainer's updater puts the networks.
 GENERATOR_PATH, DISCRIMINATOR_PATH = "updater/model:gen/", "updater/model:dis/"
+AVERAGE_PATH = "updater/model:gen_ema/"  # of the generator, where there is one
 
 
 def snapshot_path(out, kind, iteration):

@@ -24,6 +24,7 @@ import sys
 import numpy as np
 
 from tgan_chainer import extensions, logs, provenance, snapshots
+from tgan_chainer.averaging import MovingAverage
 from tgan_chainer.clipping import SingularValueClipping, WeightClipping
 from tgan_chainer.commands import cli
 from tgan_chainer.commands.cli import ArgumentParser
@@ -77,7 +78,7 @@ def main(argv=None):
     optimizers = {}
     for name, network in ("gen", generator), ("dis", discriminator):
         network.to_device(device)
-        optimizers[name] = build_optimizer(config).setup(network)
+        optimizers[name] = build_optimizer(config, name).setup(network)
 
     if config.clipping == "weight":
         optimizers["dis"].add_hook(WeightClipping(config.c))
@@ -91,6 +92,7 @@ def main(argv=None):
         n_dis=config.n_dis,
         n_clip=config.n_clip,
         simultaneous=config.simultaneous,
+        average=MovingAverage(generator, config.generator_ema) if config.generator_ema else None,
         device=device,
     )
 
@@ -102,7 +104,7 @@ def main(argv=None):
     for interval, extension in (
         (1, extensions.Console(log, config.iterations)),
         (config.preview_interval, extensions.LossCurves(log)),
-        (config.preview_interval, extensions.Preview(generator)),
+        (config.preview_interval, extensions.Preview(updater.sampled_generator)),
         *([(config.log_interval, extensions.Lipschitz())] if config.lipschitz else []),
         *((config.score_interval, score) for score in build_scores(config, updater, classifier)),
     ):
@@ -220,7 +222,7 @@ def find_row(config, args):
 
 def build_scores(config, updater, classifier):
     """Return the extensions that report scores on the way."""
-    scores, generator = [], updater.generator
+    scores, generator = [], updater.sampled_generator
     if classifier:
         scores.append(extensions.InceptionScore(generator, classifier, config.score_samples))
     if config.opponent:

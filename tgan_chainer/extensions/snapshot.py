@@ -29,7 +29,7 @@ class Snapshot(extension.Extension):
         updater.check_losses()
         path = snapshots.snapshot_path(trainer.out, snapshots.GENERATOR, updater.iteration)
         facts = {**self._facts, "wall_time": trainer.elapsed_time}
-        snapshots.save_generator(path, updater.generator, updater.iteration, config, **facts)
+        snapshots.save_generator(path, updater.sampled_generator, updater.iteration, config, **facts)
         path = snapshots.snapshot_path(trainer.out, snapshots.RESUMABLE, updater.iteration)
         snapshots.save_snapshot(path, trainer, config, **self._facts)
         if config.keep:

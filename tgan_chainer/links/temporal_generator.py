@@ -16,8 +16,7 @@ class TemporalGenerator(chainer.Chain):
     1 → 1 → 2 → 4 → 8 → 16 and the channels go 100 → 512 → 256 → 128 → 128 → 100.
 
     A deconvolution that batch normalization follows has no bias, since the normalization would take it
-    out again. Weights: HeNormal (Section 6.2), with Chainer's notion of a deconvolution's fan-in, output
-    channels times kernel.
+    out again.
 
     Args:
         k0 (int): K0, the size of z0.
@@ -27,12 +26,14 @@ class TemporalGenerator(chainer.Chain):
         start_length (int): Length of time after the first layer.
         use_beta (bool): Whether batch normalization has a shift β (several of the authors' own runs
             had none).
+        initialW (initializer): How the weights start. None: HeNormal (Section 6.2), with Chainer's notion of
+            a deconvolution's fan-in, output channels times kernel.
 
     Raises:
         InputError: An argument is out of range.
     """
 
-    def __init__(self, k0=100, k1=100, n_frames=16, width=512, start_length=1, use_beta=True):
+    def __init__(self, k0=100, k1=100, n_frames=16, width=512, start_length=1, use_beta=True, initialW=None):
         super().__init__()
         check_positive_int(k0=k0, k1=k1, n_frames=n_frames, width=width, start_length=start_length)
         n_doublings = (n_frames // start_length).bit_length() - 1
@@ -44,7 +45,7 @@ class TemporalGenerator(chainer.Chain):
             raise InputError(f"width must be a multiple of 4 (layers narrow to a quarter of it), not {width}")
         self.k0, self.k1, self.n_frames = k0, k1, n_frames
 
-        w = chainer.initializers.HeNormal()
+        w = chainer.initializers.HeNormal() if initialW is None else initialW
         widths = [max(width >> i, width // 4) for i in range(n_doublings)]  # 512, 256, 128, 128
         with self.init_scope():
             # Table 1 prints (kernel, output channels, padding, stride); so does each comment here.

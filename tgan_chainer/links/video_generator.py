@@ -27,6 +27,7 @@ class VideoGenerator(Generator):
         n_classes (int): V, the number of labels; 0 for none.
         use_beta_g1 (bool): Whether that of G1 has one; as ``use_beta`` if None. In the authors' own runs with
             ``use_beta: false``, G1 kept its β.
+        temporal_weights (initializer): How the weights of G0 start, see :class:`TemporalGenerator`.
 
     Attributes:
         temporal_generator (TemporalGenerator): G0.
@@ -47,12 +48,13 @@ class VideoGenerator(Generator):
         use_beta=True,
         n_classes=0,
         use_beta_g1=None,
+        temporal_weights=None,
     ):
         super().__init__(k0, (channels, n_frames, image_size, image_size), n_classes)
         use_beta_g1 = use_beta if use_beta_g1 is None else use_beta_g1
         with self.init_scope():
             self.temporal_generator = TemporalGenerator(
-                k0 + n_classes, k1, n_frames, temporal_width, start_length, use_beta
+                k0 + n_classes, k1, n_frames, temporal_width, start_length, use_beta, temporal_weights
             )
             self.image_generator = ImageGenerator(
                 k0, k1, channels, image_size, image_width, use_z0, use_beta_g1, n_classes

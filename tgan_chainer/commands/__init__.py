@@ -12,6 +12,7 @@ COMMANDS = {
     "generate": "make videos with a trained generator",
     "interpolate": "make the frames between frames (Section 5.1)",
     "evaluate": "score videos: inception score, Fréchet distance, GAM",
+    "export": "write trained networks as ONNX models, for use without Chainer",
     "figures": "draw the paper's figures from runs",
     "train_classifier": "train a classifier for inception scores on labelled videos",
     "tables": "make Table 3 or 4: train, score, write",

@@ -12,7 +12,8 @@ from helpers import TINY, assert_one_line_error, call, refused
 
 from tgan_chainer import load_generator, load_run
 from tgan_chainer.datasets import write_videos
-from tgan_chainer.snapshots import read_snapshot
+from tgan_chainer.runs import read_run
+from tgan_chainer.snapshots import find_snapshots, read_snapshot
 
 PARAMETER = "updater/model:dis/conv2/W"
 
@@ -62,34 +63,46 @@ def test_a_run_is_all_that_is_known_of_it(trained):
     assert run.data["source"] == "random numbers"
     assert run.discriminator.conv1.W.shape[0] == 2 and run.generator.video_shape == (1, 16, 32, 32)
     assert 0 < run.wall_time < 600 and run.provenance[0]["from_iteration"] == 0
-    # Fields, not words in a description.
-    assert run.row == "tgan_moving_mnist"
-    changes = {change["setting"]: (change["here"], change["row"]) for change in run.changes}
-    assert changes == {
+    without = read_run(trained)
+    assert (without.generator, without.discriminator) == (None, None)
+    for key in "path", "config", "iteration", "label_names", "data", "wall_time", "provenance":
+        assert getattr(without, key) == getattr(run, key), key
+    alone = load_run(os.path.join(trained, "generator_iter_2.npz"))
+    assert alone.discriminator is None and alone.wall_time > 0
+
+
+def test_a_generator_is_taken_from_a_snapshot_where_there_is_none_newer(trained, tmp_path):
+    load = partial(load_run, with_discriminator=False)
+    assert load(trained).path.endswith("generator_iter_2.npz")
+    folder = shutil.copytree(trained, tmp_path / "copy")
+    os.rename(folder / "generator_iter_2.npz", folder / "generator_iter_1.npz")
+    assert load(str(folder)).path.endswith("snapshot_iter_2.npz")
+    os.remove(folder / "generator_iter_1.npz")
+    run = load(str(folder))
+    expected = next(load_generator(trained).sample(1, seed=0))
+    np.testing.assert_array_equal(next(run.generator.sample(1, seed=0)), expected)
+    assert run.discriminator is None
+
+
+def test_a_snapshot_tells_the_row_and_what_was_changed_by_its_settings_whatever_it_calls_itself(
+    data, trained, tmp_path
+):
+    changes = {
         "temporal_width": (8, 512), "image_width": (8, 256), "discriminator_width": (2, 64),
         "n_clip": (3, 5), "learning_rate": (1e-3, 5e-5), "batch_size": (3, 32),
     }  # fmt: skip
-    assert "CHANGED" not in run.config.description
-    alone = load_run(os.path.join(trained, "generator_iter_2.npz"))
-    assert alone.discriminator is None and alone.changes == run.changes and alone.wall_time > 0
-    assert load_run(trained, with_discriminator=False).path.endswith("generator_iter_2.npz")
-
-
-def test_a_configuration_of_ones_own_is_no_row_whatever_it_calls_itself(data, tmp_path):
-    (tmp_path / "tgan_svc_ucf101.yaml").write_text("description: the paper's TGAN, nothing changed")
-    for config in str(tmp_path / "tgan_svc_ucf101.yaml"), "tgan_moving_mnist_cpu":
-        out = str(tmp_path / "run" / config[-5:])
-        options = ["--config", config, "--data", data, "--out", out, "--iterations", 1]
-        result = call("train.py", *TINY, *options)
+    (tmp_path / "tgan_svc_ucf101.yaml").write_text("description: nothing changed\nn_clip: 3")
+    resumed = shutil.copytree(trained, tmp_path / "resumed")
+    options = ["--config", tmp_path / "tgan_svc_ucf101.yaml", "--data", data, "--out", tmp_path / "own"]
+    for arguments in [*TINY, *options], ["--gpu", -1, "--out", resumed, "--resume"]:
+        result = call("train.py", *arguments, "--iterations", 3)
         assert result.returncode == 0, result.stderr
-        assert (load_run(out).row, load_run(out).changes) == (None, None)
-
-
-def test_what_was_changed_stays_known_when_a_run_is_resumed(data, trained, tmp_path):
-    copy = shutil.copytree(trained, tmp_path / "copy")
-    result = call("train.py", "--gpu", -1, "--out", copy, "--resume", "--iterations", 3)
-    assert result.returncode == 0, result.stderr
-    assert load_run(str(copy)).changes == load_run(trained).changes
+    for folder in trained, resumed, tmp_path / "own":
+        for path in find_snapshots(str(folder)):
+            facts = read_snapshot(path)[0]
+            assert facts["row"] == "tgan_moving_mnist"
+            found = {change["setting"]: (change["here"], change["row"]) for change in facts["changes"]}
+            assert found == changes, path
 
 
 def test_loading_leaves_random_numbers_alone(trained):
@@ -109,7 +122,7 @@ def test_loading_leaves_random_numbers_alone(trained):
 def test_a_snapshot_of_before_there_were_kinds_is_read(changed):
     old = {"kind": None, "row": None, "changes": None, "wall_time": None}
     run = load_run(changed(metadata=old))
-    assert (run.row, run.changes) == (None, None) and run.discriminator is not None and run.wall_time > 0
+    assert run.discriminator is not None and run.wall_time > 0
     run = load_run(changed(metadata=old, name="generator_iter_2.npz"))
     assert run.discriminator is None and run.wall_time is None
 
@@ -152,8 +165,6 @@ BAD_METADATA = {
     "config": [None, [], {"k0": -1}, {"unknown": 1}, {"k0": [1]}],
     "data": [None, 1, {}, {"source": 1}],
     "label_names": [1, [1], "abc", {}],
-    "row": [1, []],
-    "changes": [1, [1], [{}], {"setting": "k0"}],
     "wall_time": ["long", []],
     "random_states": [
         *([], {}, {"python": 1, "numpy": 1}, {"python": [3, ["\ud800"] * 625, None], "numpy": []}),

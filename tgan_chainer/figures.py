@@ -57,7 +57,7 @@ class InterpolatingGenerator(Generator):
         with self.init_scope():
             self.generator = generator
         if self.n_classes:
-            self.label_prior, self.label_names = generator.label_prior, generator.label_names
+            self.label_prior = generator.label_prior
         self.to_device(generator.device)
         self._factor = factor
         self._shown = slice((first - 1) * factor, (last - 1) * factor + 1)

@@ -27,39 +27,35 @@ from tgan_chainer.snapshots import (
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Run:
-    """A trained run, or what one snapshot of it holds.
+    """A run: what one of its snapshots holds, or, while it is trained, its configuration and networks.
 
     Attributes:
-        path (str): The snapshot file.
         config (Config): All settings.
-        iteration (int): Iterations trained.
-        generator (Generator): The generator, on the device, with ``config`` and ``iteration`` as attributes.
+        generator (Generator or None): The generator, on the device; None of :func:`read_run`.
         discriminator (VideoDiscriminator or None): The discriminator; None if the file holds a generator
             alone, or if it was not asked for.
+        path (str or None): The snapshot file; None of a run in training.
+        iteration (int): Iterations trained.
         label_names (list of str or None): Names of the labels; None if they have none.
-        label_prior (float64 array (V,) or None): How often each label occurred in the training data; None if
-            the model is not conditional.
         data (dict or None): Facts of the training data, see :class:`~tgan_chainer.datasets.VideoDataset`.
-        row (str or None): Name of the paper's row that was trained, such as "tgan_svc_ucf101"; None if it
-            was a configuration of one's own, or one for a CPU, or if the file is older than this record.
-        changes (list of dict or None): ``{"setting": ..., "here": ..., "row": ...}`` for each setting that
-            differed from the row's when training began; None if ``row`` is None.
         wall_time (float or None): Seconds of training; None if the file does not say it.
         provenance (list of dict): Machines and versions, see :func:`tgan_chainer.provenance.read`.
     """
 
-    path: str
     config: Config
-    iteration: int
-    generator: Generator
-    discriminator: VideoDiscriminator | None
-    label_names: list | None
-    label_prior: np.ndarray | None
-    data: dict | None
-    row: str | None
-    changes: list | None
-    wall_time: float | None
-    provenance: list
+    generator: Generator | None = None
+    discriminator: VideoDiscriminator | None = None
+    path: str | None = None
+    iteration: int = 0
+    label_names: list | None = None
+    data: dict | None = None
+    wall_time: float | None = None
+    provenance: list = dataclasses.field(default_factory=list)
+
+    @property
+    def label_prior(self):
+        """float64 array (V,) or None: How often each label was in the training data; None without labels."""
+        return self.generator.label_prior if self.generator.n_classes else None
 
 
 def load_run(source, device=None, with_discriminator=True):
@@ -70,7 +66,7 @@ def load_run(source, device=None, with_discriminator=True):
             ``generator_iter_N.npz``.
         device (~chainer.backend.Device): Where to put the networks; None for the CPU.
         with_discriminator (bool): Whether to load the discriminator, too. False takes a folder's newest
-            generator; True, its newest snapshot.
+            generator, or, where there is none, its newest snapshot; True, its newest snapshot.
 
     Returns:
         Run
@@ -79,30 +75,21 @@ def load_run(source, device=None, with_discriminator=True):
         InputError: There is no such file, or it is damaged or of another kind.
     """
     device = get_device(-1) if device is None else device
-    path = newest_snapshot(source, RESUMABLE if with_discriminator else GENERATOR)
-    metadata, arrays = read_snapshot(path)
-    config, whole = metadata["config"], metadata["kind"] == RESUMABLE
+    kinds = [RESUMABLE] if with_discriminator else [GENERATOR, RESUMABLE]
+    metadata, arrays, facts = _read(newest_snapshot(source, *kinds))
+    config, path, whole = metadata["config"], facts["path"], metadata["kind"] == RESUMABLE
     prefix = (AVERAGE_PATH if config.generator_ema else GENERATOR_PATH) if whole else ""
-    generator = _rebuild(build_generator, config, path, arrays, prefix, device)
-    generator.config, generator.iteration = config, metadata["iteration"]
-    generator.label_names, generator.trained_on = metadata["label_names"], metadata["data"]
-    discriminator = None
+    networks = {"generator": _rebuild(build_generator, config, path, arrays, prefix, device)}
     if whole and with_discriminator:
-        discriminator = _rebuild(build_discriminator, config, path, arrays, DISCRIMINATOR_PATH, device)
-    return Run(
-        path=path,
-        config=config,
-        iteration=metadata["iteration"],
-        generator=generator,
-        discriminator=discriminator,
-        label_names=metadata["label_names"],
-        label_prior=generator.label_prior if generator.n_classes else None,
-        data=metadata["data"],
-        row=metadata["row"],
-        changes=metadata["changes"],
-        wall_time=metadata["wall_time"],
-        provenance=provenance.read(os.path.dirname(os.path.abspath(path))),
-    )
+        networks["discriminator"] = _rebuild(
+            build_discriminator, config, path, arrays, DISCRIMINATOR_PATH, device
+        )
+    return Run(**facts, **networks)
+
+
+def read_run(source):
+    """Return a :class:`Run` without its networks; arguments and errors are those of :func:`load_run`."""
+    return Run(**_read(newest_snapshot(source, RESUMABLE))[2])
 
 
 def load_generator(source, gpu=-1):
@@ -114,12 +101,20 @@ def load_generator(source, gpu=-1):
         gpu (int): Number of the GPU to put it on; -1 for the CPU, None for a GPU if there is one.
 
     Returns:
-        Generator: It has ``config`` (Config) and ``iteration`` (int) as further attributes.
+        Generator
 
     Raises:
         InputError: There is no such file, or it is damaged or of another kind.
     """
     return load_run(source, get_device(gpu), with_discriminator=False).generator
+
+
+def _read(path):
+    """Return the metadata of a snapshot, its arrays, and the attributes of its :class:`Run`."""
+    metadata, arrays = read_snapshot(path)
+    facts = {key: metadata[key] for key in ("config", "iteration", "label_names", "data", "wall_time")}
+    made_by = provenance.read(os.path.dirname(os.path.abspath(path)))
+    return metadata, arrays, {**facts, "path": path, "provenance": made_by}
 
 
 def _rebuild(build, config, path, arrays, prefix, device):

@@ -13,8 +13,9 @@ key of the metadata    content
 ``config``             all settings
 ``data``               facts of the training data, see :class:`~tgan_chainer.datasets.VideoDataset`
 ``label_names``        names of the labels, or null
-``row``, ``changes``   name of the paper's row that was trained, or null; in what its settings were changed, a
-                       list of ``{"setting": ..., "here": ..., "row": ...}`` (older files have neither)
+``row``, ``changes``   for whoever reads the file without this package: the configuration in the paper that
+                       the settings come nearest to, and where they differ from it, a list of ``{"setting":
+                       ..., "here": ..., "row": ...}`` (older files have the one that was named, or neither)
 ``wall_time``          seconds of training
 ``random_states``      of a snapshot: states of the random number generators
 =====================  ======================================================================================
@@ -53,26 +54,30 @@ def snapshot_path(out, kind, iteration):
     return os.path.join(out, f"{kind}_iter_{iteration}.npz")
 
 
-def find_snapshots(out, kind=f"{RESUMABLE}|{GENERATOR}"):
-    """Return the paths of a run's complete snapshots, oldest first; all of them or those of one kind."""
+def find_snapshots(out, *kinds):
+    """Return the paths of a run's complete snapshots, oldest first; all of them or those of some kinds.
+
+    Of the same iteration the one to resume comes first.
+    """
     found = []
     for name in os.listdir(out) if os.path.isdir(out) else []:
-        match = re.fullmatch(rf"(?:{kind})_iter_(\d+)\.npz", name)
-        if match:
-            found.append((int(match[1]), os.path.join(out, name)))
-    return [path for _, path in sorted(found)]
+        match = re.fullmatch(rf"({RESUMABLE}|{GENERATOR})_iter_(\d+)\.npz", name)
+        if match and match[1] in (kinds or match[1]):
+            found.append((int(match[2]), match[1] == GENERATOR, os.path.join(out, name)))
+    return [path for *_, path in sorted(found)]
 
 
-def newest_snapshot(source, kind):
-    """Return the path of a results folder's newest snapshot of a kind; of anything else, its own.
+def newest_snapshot(source, *kinds):
+    """Return the path of a results folder's newest snapshot of some kinds; of anything else, its own.
 
     Raises InputError if there is none.
     """
     if not os.path.isdir(source):
         return source
-    found = find_snapshots(source, kind)
+    found = find_snapshots(source, *kinds)
     if not found:
-        raise InputError(f"{source} holds no {kind}_iter_N.npz; is it a results folder?")
+        names = " and no ".join(f"{kind}_iter_N.npz" for kind in kinds)
+        raise InputError(f"{source} holds no {names}; is it a results folder?")
     return found[-1]
 
 
@@ -83,7 +88,7 @@ def save_snapshot(path, trainer, config, **facts):
         path (str): The npz file; it appears, complete, only at the end.
         trainer (~chainer.training.Trainer): The run.
         config (Config): Its configuration.
-        **facts: ``row`` and ``changes`` of the metadata.
+        **facts: ``data``, ``label_names``, ``row`` and ``changes`` of the metadata.
 
     Raises:
         NonFiniteError: A parameter is NaN or infinite; nothing is written then.
@@ -91,13 +96,13 @@ def save_snapshot(path, trainer, config, **facts):
     updater = trainer.updater
     _seed_cupy(updater.device, config.seed, updater.iteration)
     random_states = {"python": random.getstate(), "numpy": _numpy_state()}
-    facts |= {**_facts(updater.generator), "wall_time": trainer.elapsed_time}
-    _save(path, trainer, RESUMABLE, updater.iteration, config, **facts, random_states=random_states)
+    facts |= {"wall_time": trainer.elapsed_time, "random_states": random_states}
+    _save(path, trainer, RESUMABLE, updater.iteration, config, facts)
 
 
 def save_generator(path, generator, iteration, config, **facts):
     """Write a generator to sample from; ``facts`` may have a ``wall_time``; for the rest see above."""
-    _save(path, generator, GENERATOR, iteration, config, **facts, **_facts(generator))
+    _save(path, generator, GENERATOR, iteration, config, facts)
 
 
 def load_snapshot(path, trainer, config):
@@ -212,12 +217,9 @@ def _check_metadata(metadata):
         "config": dict,
         "data": (dict, none),
         "label_names": (list, none),
-        "row": (str, none),
-        "changes": (list, none),
         "wall_time": (int, float, none),
     }
-    for key in "row", "changes", "wall_time":  # older files lack them
-        metadata.setdefault(key, None)
+    metadata.setdefault("wall_time", None)  # older files lack it
     if metadata["kind"] == RESUMABLE:
         types |= {"random_states": dict, "data": dict}
     for key, kind in types.items():
@@ -229,23 +231,18 @@ def _check_metadata(metadata):
         raise ValueError("its label_names are not all text")
     if metadata["data"] is not None and not isinstance(metadata["data"]["source"], str):
         raise ValueError("its source of data is not a text")
-    for change in metadata["changes"] or []:
-        if not {"setting", "here", "row"} <= change.keys():
-            raise ValueError("one of its changes is incomplete")
 
 
-def _facts(generator):
-    return {"label_names": generator.label_names, "data": generator.trained_on}
-
-
-def _save(path, target, kind, iteration, config, **more):
+def _save(path, target, kind, iteration, config, facts):
     metadata = {
         "format": _FORMAT,
         "kind": kind,
         "version": __version__,
         "iteration": iteration,
         "config": dataclasses.asdict(config),
-        **more,
+        "data": None,
+        "label_names": None,
+        **facts,
     }
     serializer = DictionarySerializer()
     serializer.save(target)

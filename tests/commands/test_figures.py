@@ -37,10 +37,9 @@ def save_run(folder, label_names=None, log=None, **settings):
     for name, parameter in sorted(generator.namedparams()):
         if name.endswith("/W"):
             parameter.array[...] *= 0.3 / parameter.array.std()
-    generator.label_names = label_names
     folder.mkdir()
     config.save(str(folder / "config.yaml"))
-    save_generator(str(folder / "generator_iter_7.npz"), generator, 7, config)
+    save_generator(str(folder / "generator_iter_7.npz"), generator, 7, config, label_names=label_names)
     if log is not None:
         (folder / "log").write_text(json.dumps(log))
     return str(folder)

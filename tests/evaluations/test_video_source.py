@@ -419,8 +419,8 @@ def run(tmp_path_factory):
     np.random.seed(0)
     for iteration in 8, 12:
         generator = VideoGenerator(7, 5, channels=1, image_size=16, temporal_width=8, image_width=8)
-        generator.trained_on = {"source": "noise", "n_windows": 3}
-        save_generator(str(folder / f"generator_iter_{iteration}.npz"), generator, iteration, config)
+        path = str(folder / f"generator_iter_{iteration}.npz")
+        save_generator(path, generator, iteration, config, data={"source": "noise", "n_windows": 3})
     return folder, generator
 
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from helpers import lively
 
+from tgan_chainer.config import Config
 from tgan_chainer.evaluations.video_classifier import VideoClassifier
 from tgan_chainer.links import C3D, VideoGANGenerator, VideoGenerator, VideoGenerator3D
+from tgan_chainer.runs import Run
 
 import chainer
 
@@ -69,14 +71,15 @@ def sampled(function, *inputs):
 def test_a_whole_generator(generator, n):
     z0, labels = inputs_of(generator, n)
     expected = sampled(generator, z0, labels) if generator.n_classes else sampled(generator, z0)
-    found = run(generator_models(generator)["generator"], z0=z0, **with_labels(labels))["videos"]
+    models = generator_models(Run(Config(), generator))
+    found = run(models["generator"], z0=z0, **with_labels(labels))["videos"]
     assert expected.std() > 0.05  # or every generator would be right
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("factor", [1, 3])
 def test_g0_and_g1_apart_with_any_number_of_frames(generator, factor):
-    models = generator_models(generator)
+    models = generator_models(Run(Config(), generator))
     if not isinstance(generator, VideoGenerator):
         assert list(models) == ["generator"]
         return
@@ -95,8 +98,8 @@ def test_g0_and_g1_apart_with_any_number_of_frames(generator, factor):
 
 
 def test_models_say_what_they_take_and_give(generator):
-    generator.label_names = list("abc") if generator.n_classes else None
-    model = generator_models(generator)["generator"]
+    label_names = list("abc") if generator.n_classes else None
+    model = generator_models(Run(Config(), generator, label_names=label_names))["generator"]
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     shapes = {value.name: value.shape for value in (*session.get_inputs(), *session.get_outputs())}
     assert shapes["z0"] == ["N", generator.k0] and shapes["videos"] == ["N", *generator.video_shape]
@@ -109,7 +112,8 @@ def test_models_say_what_they_take_and_give(generator):
 
 def test_weights_have_the_names_of_snapshots():
     generator = VideoGenerator(**TGAN)
-    weights = {weight.name for weight in generator_models(generator)["generator"].graph.initializer}
+    model = generator_models(Run(Config(), generator))["generator"]
+    weights = {weight.name for weight in model.graph.initializer}
     assert {path[1:] for path, _ in generator.namedparams()} <= weights
 
 

@@ -39,14 +39,21 @@ from tgan_chainer.evaluations import (
     measure_inception,
     open_source,
 )
-from tgan_chainer.evaluations.measures import load_player
 from tgan_chainer.evaluations.predictions import PredictionStore
 from tgan_chainer.evaluations.protocols import PROTOCOLS, TGAN, TGAN2
 from tgan_chainer.evaluations.video_source import RANGES, WINDOWS
 from tgan_chainer.files import check_can_write, save_json
 from tgan_chainer.reading import printable
 from tgan_chainer.reproduction import departures
-from tgan_chainer.reproduction.rows import MOVING_MNIST, PLAYER_A, UCF101, UCF101_VIDEOS, nearest
+from tgan_chainer.reproduction.rows import (
+    MOVING_MNIST,
+    PLAYER_A,
+    UCF101,
+    UCF101_VIDEOS,
+    configurations,
+    nearest,
+)
+from tgan_chainer.runs import load_run
 
 INCEPTION = f"""The inception score (Salimans et al. 2016) on C3D, as the papers have it that all quote.
 
@@ -280,7 +287,7 @@ class Game:
 
     def __init__(self, args):
         self.args = args
-        self.a, self.b = (load_player(run, get_device(args.gpu)) for run in (args.run_a, args.run_b))
+        self.a, self.b = (load_run(run, get_device(args.gpu)) for run in (args.run_a, args.run_b))
         self.data = args.data or self.a.config.data
         self.test_data = args.test_data or self.data
 
@@ -290,7 +297,7 @@ class Game:
 
     def particulars(self, measured):
         runs = self.a, self.b
-        rows = [nearest(run.config, number=3) for run in runs]
+        rows = [nearest(run.config, configurations(3)) for run in runs]
         found = departures.of_game(measured, list(zip(runs, rows)), TGAN.samples)
         if rows[0] != PLAYER_A:
             found.append(departures.Departure("model A", rows[0], PLAYER_A))
@@ -360,7 +367,7 @@ def of_source(source, protocol):
         return departures.of_data(facts, UCF101_VIDEOS)
     found = departures.of_data(facts, UCF101)
     if source.description["kind"] == "generator":
-        found = departures.of_run(source.run, nearest(source.run.config, number=4)) + found
+        found = departures.of_run(source.run, nearest(source.run.config, configurations(4))) + found
     return found
 
 

@@ -27,13 +27,13 @@ In Python, after `pip install onnxruntime`:
 
 import os
 
-from tgan_chainer import load_generator
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.devices import use_device
 from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations import load_classifier
 from tgan_chainer.evaluations.protocols import PROTOCOLS
 from tgan_chainer.files import check_can_write
+from tgan_chainer.runs import load_run
 
 
 def main(argv=None):
@@ -45,7 +45,7 @@ def main(argv=None):
     check_can_write(os.path.join(args.out, "generator.onnx"))
     use_device(-1)  # nothing is computed
     if args.classifier is None:
-        models = generator_models(load_generator(args.source))
+        models = generator_models(load_run(args.source, with_discriminator=False))
     else:
         path = None if args.classifier == "c3d" else args.classifier
         models = classifier_models(load_classifier(path, args.mean, protocol=PROTOCOLS[args.protocol]))

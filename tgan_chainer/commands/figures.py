@@ -26,7 +26,6 @@ import os
 import numpy as np
 from tqdm import tqdm
 
-from tgan_chainer import load_generator
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.commands.options import add_picture_options, check_picture_options
@@ -51,6 +50,7 @@ from tgan_chainer.figures import (
 from tgan_chainer.labels import label_name, parse_labels
 from tgan_chainer.logs import has_log, read_log
 from tgan_chainer.models import MODELS
+from tgan_chainer.runs import load_run
 from tgan_chainer.videos import MAX_GRID, check_suffix, tile, to_uint8
 
 DEFAULT_NUM = {3: 6, 4: 36, 5: 4, 6: 4, 7: 2}
@@ -64,8 +64,8 @@ def main(argv=None):
     if args.figure == 2:
         picture = draw_losses(args)
     else:
-        use_device(args.gpu)
-        titled = [draw_run(run, name, args) for run, name in zip(args.runs, run_names(args.runs))]
+        device = use_device(args.gpu)
+        titled = [draw_run(path, name, args, device) for path, name in zip(args.runs, run_names(args.runs))]
         below = args.figure in (5, 6) and not args.moving
         picture = join(titled, axis=1 if below else 2, gap=10 * args.scale)
     save_picture(args.out, picture, args.fps)
@@ -91,18 +91,19 @@ def draw_losses(args):
     return draw_curves(curves, key)
 
 
-def draw_run(run, name, args):
-    generator = load_generator(run, args.gpu)
+def draw_run(path, name, args, device):
+    run = load_run(path, device, with_discriminator=False)
     draw = draw_samples_by_label if args.figure == 7 else draw_samples
     try:
-        picture = draw(generator, name, args)
+        picture = draw(run, name, args)
     except InputError as error:
-        raise InputError(f"{run}: {error}") from error
-    title = draw_text(f"{name}\n{describe(generator.config)}", size=font_size(args))
+        raise InputError(f"{path}: {error}") from error
+    title = draw_text(f"{name}\n{describe(run.config)}", size=font_size(args))
     return join([title, picture], axis=1, gap=2 * args.scale)
 
 
-def draw_samples(generator, name, args):
+def draw_samples(run, name, args):
+    generator = run.generator
     n_frames, slow = generator.video_shape[1], args.figure == 6
     if slow:
         window = None if args.moving else page_window(n_frames, args.factor)
@@ -119,15 +120,15 @@ def draw_samples(generator, name, args):
     return enlarge(picture, args.scale)
 
 
-def draw_samples_by_label(generator, name, args):
-    labels = parse_labels(args.label or ["all"], generator)
+def draw_samples_by_label(run, name, args):
+    labels = parse_labels(args.label or ["all"], run)
     if not args.label:
         labels = labels[:LABELS_ON_A_PAGE]
     num = args.num
     if num * len(labels) > MAX_GRID:
         raise InputError(f"{num} videos of {len(labels)} labels are more than {MAX_GRID}")
-    videos = sample(generator, num * len(labels), args.seed, name, np.repeat(labels, num))
-    names, rows = [label_name(label, generator) for label in labels], []
+    videos = sample(run.generator, num * len(labels), args.seed, name, np.repeat(labels, num))
+    names, rows = [label_name(label, run) for label in labels], []
     for i in range(len(labels)):
         of_label = videos[i * num : (i + 1) * num]
         if args.moving:

@@ -20,13 +20,13 @@ import os
 
 from tqdm import tqdm
 
-from tgan_chainer import load_generator, save_videos
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.commands.options import add_picture_options, check_picture_options
 from tgan_chainer.devices import use_device
 from tgan_chainer.labels import repeat_labels
-from tgan_chainer.videos import check_suffix
+from tgan_chainer.runs import load_run
+from tgan_chainer.videos import check_suffix, save_videos
 
 
 def main(argv=None):
@@ -36,14 +36,13 @@ def main(argv=None):
     if args.columns is not None:
         check_positive_int(columns=args.columns)
     suffix = check_suffix(args.out)
-    use_device(args.gpu)
-    generator = load_generator(args.source, args.gpu)
+    run = load_run(args.source, use_device(args.gpu), with_discriminator=False)
 
     options = {"columns": args.columns, "fps": args.fps, "scale": args.scale}
-    labels, num = repeat_labels(args.label, args.num, generator)
+    labels, num = repeat_labels(args.label, args.num, run)
     if labels is not None:
         options["columns"] = args.columns or args.num
-    videos = generator.sample(num, args.seed, args.batch_size, labels)
+    videos = run.generator.sample(num, args.seed, args.batch_size, labels)
     videos = tqdm(videos, total=num, unit="video", disable=None)
     if args.each:
         stem = os.path.splitext(args.out)[0]
@@ -52,7 +51,7 @@ def main(argv=None):
     else:
         save_videos(args.out, videos, count=num, **options)
     where = f"{stem}_*{suffix}" if args.each else args.out
-    print(f"{num} videos of iteration {generator.iteration}, seed {args.seed}: {where}")
+    print(f"{num} videos of iteration {run.iteration}, seed {args.seed}: {where}")
 
 
 def parse_arguments(argv):

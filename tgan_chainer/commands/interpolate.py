@@ -25,7 +25,6 @@ of seed B; in a .png the two ends are framed in red. Their label is that of seed
 import numpy as np
 from tqdm import tqdm
 
-from tgan_chainer import load_generator, save_videos
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.commands.options import add_picture_options, check_picture_options
@@ -43,7 +42,8 @@ from tgan_chainer.figures import (
 )
 from tgan_chainer.labels import parse_labels, repeat_labels
 from tgan_chainer.links.generator import random_states
-from tgan_chainer.videos import MAX_GRID, check_suffix, to_uint8
+from tgan_chainer.runs import load_run
+from tgan_chainer.videos import MAX_GRID, check_suffix, save_videos, to_uint8
 
 import chainer
 
@@ -54,20 +54,20 @@ MAX_STEPS = 64  # they are generated all at once
 def main(argv=None):
     args = parse_arguments(argv)
     check_arguments(args)
-    use_device(args.gpu)
-    generator = load_generator(args.source, args.gpu)
-    check_has_trajectory(generator)
+    run = load_run(args.source, use_device(args.gpu), with_discriminator=False)
+    check_has_trajectory(run.generator)
     if args.between is None:
-        interpolate(generator, args)
+        interpolate(run, args)
     else:
-        generate_between(generator, args)
+        generate_between(run, args)
 
 
-def interpolate(generator, args):
+def interpolate(run, args):
+    generator = run.generator
     n_frames, still = generator.video_shape[1], args.out.lower().endswith(".png")
     window = args.frames or (page_window(n_frames, args.factor) if still else (1, n_frames))
     slow = InterpolatingGenerator(generator, args.factor, window)
-    labels, num = repeat_labels(args.label, args.num, generator)
+    labels, num = repeat_labels(args.label, args.num, run)
     if num > MAX_GRID and not args.out.lower().endswith(".npy"):
         raise InputError(f"more than {MAX_GRID} videos do not fit into one picture; write an .npy")
     videos = tqdm(slow.sample(num, args.seed, labels=labels), total=num, unit="video", disable=None)
@@ -78,15 +78,16 @@ def interpolate(generator, args):
         save_videos(args.out, videos, count=num, fps=args.fps, scale=args.scale)
     first, last = window
     print(
-        f"{num} videos of iteration {generator.iteration}, seed {args.seed}, frames {first} to {last} in "
+        f"{num} videos of iteration {run.iteration}, seed {args.seed}, frames {first} to {last} in "
         f"{slow.video_shape[1]} steps: {args.out}"
     )
 
 
-def generate_between(generator, args):
+def generate_between(run, args):
+    generator = run.generator
     first, last = args.frames or (1, generator.video_shape[1])
     check_window(first, last, generator.video_shape[1])
-    labels = parse_labels(args.label, generator) if args.label else None
+    labels = parse_labels(args.label, run) if args.label else None
     if labels and len(labels) > 1:
         raise InputError(f"--between takes one --label, not {len(labels)}")
     # As Generator.sample draws them, so that these are the first videos of generate.py with each seed.
@@ -103,7 +104,7 @@ def generate_between(generator, args):
     else:
         save_videos(args.out, videos, fps=args.fps, scale=args.scale)
     seeds = " to ".join(map(str, args.between))
-    print(f"{args.steps} videos of iteration {generator.iteration}, from seed {seeds}: {args.out}")
+    print(f"{args.steps} videos of iteration {run.iteration}, from seed {seeds}: {args.out}")
 
 
 def check_arguments(args):

@@ -29,7 +29,7 @@ from tgan_chainer.clipping import SingularValueClipping, WeightClipping
 from tgan_chainer.commands import cli
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.commands.options import add_gpu_option, add_settings, given_settings
-from tgan_chainer.config import CONFIGS, Config, config_name, find_config
+from tgan_chainer.config import Config, config_name, find_config
 from tgan_chainer.datasets import RandomWindows, VideoDataset
 from tgan_chainer.devices import use_device, why_no_cupy
 from tgan_chainer.errors import InputError, NonFiniteError
@@ -39,7 +39,8 @@ from tgan_chainer.losses import LOSSES
 from tgan_chainer.models import build_discriminator, build_generator
 from tgan_chainer.optimizers import build_optimizer
 from tgan_chainer.reading import printable
-from tgan_chainer.reproduction.rows import TRAINED, configuration
+from tgan_chainer.reproduction.rows import row_facts
+from tgan_chainer.runs import Run
 from tgan_chainer.triggers import IterationsOrSignal
 from tgan_chainer.updaters import GANUpdater
 
@@ -72,7 +73,6 @@ def main(argv=None):
     # The networks (Table 1, Fig. 1, Sections 5.2 and 6.3).
     snapshots.seed_everything(device, config.seed)
     generator, discriminator = build_generator(config), build_discriminator(config)
-    generator.label_names, generator.trained_on = dataset.label_names, dataset.describe()
     if dataset.with_labels:
         generator.label_prior = np.bincount(dataset.labels, minlength=config.n_classes) / dataset.n_clips
     optimizers = {}
@@ -112,18 +112,17 @@ def main(argv=None):
         trainer.extend(optional, trigger=stop.every_without_haste(interval))
 
     if resume_from:
-        metadata = snapshots.load_snapshot(resume_from, trainer, config)
+        snapshots.load_snapshot(resume_from, trainer, config)
         if updater.iteration >= config.iterations:
             print(f"{resume_from} already has {updater.iteration} iterations; --iterations asks for more")
             return 0
-        origin = {key: metadata[key] for key in ("row", "changes")}
         print(f"resumed from {resume_from}", flush=True)
-    else:
-        origin = find_row(config, args)
-    if origin["changes"]:
-        changes = (f"{c['setting']} {c['here']} instead of {c['row']}" for c in origin["changes"])
-        print(f"changed: {printable(', '.join(changes))}", flush=True)
-    trainer.extend(extensions.Snapshot(config, **origin), trigger=stop.every(config.snapshot_interval))
+    elif changes := config.compare(Config.load(find_config(args.config or DEFAULT_CONFIG))):
+        changed = ", ".join(f"{c.setting} {c.here} instead of {c.there}" for c in changes)
+        print(f"changed: {printable(changed)}", flush=True)
+    facts = {"data": dataset.describe(), "label_names": dataset.label_names}
+    facts |= row_facts(config, dataset.facts.get("dataset"))
+    trainer.extend(extensions.Snapshot(config, **facts), trigger=stop.every(config.snapshot_interval))
     with locked(out), stop, np.errstate(all="ignore"):  # what overflows is reported by iteration and name
         check_out(out, resume_from)  # again: nobody can write there any more
         remove_log_folders(out)
@@ -203,31 +202,14 @@ def check_out(out, resume_from):
         raise InputError(f"{out} already holds {newest}: choose another --out to go on from {resume_from}")
 
 
-def find_row(config, args):
-    """Return as facts of the run which row of the paper's tables is trained, and in what it is changed.
-
-    It is the one that --config names. About a configuration of one's own, or one for a CPU, nothing is said.
-    (Which row a run comes nearest to, whatever it was begun from, is for the scores to find.)
-    """
-    path = find_config(args.config or DEFAULT_CONFIG)
-    name = config_name(path)
-    if name not in TRAINED or not os.path.samefile(os.path.dirname(os.path.abspath(path)), CONFIGS):
-        return {"row": None, "changes": None}
-    changes = [
-        {"setting": change.setting, "here": change.here, "row": change.there}
-        for change in config.compare(configuration(name))
-    ]
-    return {"row": name, "changes": changes}
-
-
 def build_scores(config, updater, classifier):
     """Return the extensions that report scores on the way."""
     scores, generator = [], updater.sampled_generator
     if classifier:
         scores.append(extensions.InceptionScore(generator, classifier, config.score_samples))
     if config.opponent:
-        players = generator, updater.discriminator
-        scores.append(extensions.GAM(*players, config, config.opponent, config.score_samples))
+        run = Run(config, generator, updater.discriminator)
+        scores.append(extensions.GAM(run, config.opponent, config.score_samples))
     return scores
 
 

@@ -3,13 +3,11 @@
 import copy
 import os
 import time
-import typing
 
 import numpy as np
 import tqdm
 
 from tgan_chainer.checks import check_positive_int
-from tgan_chainer.config import Config
 from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations.frechet_distance import Moments, frechet_distance
 from tgan_chainer.evaluations.gam import Scores, gam
@@ -18,7 +16,7 @@ from tgan_chainer.evaluations.predictions import predictions_of
 from tgan_chainer.evaluations.protocols import TGAN
 from tgan_chainer.evaluations.video_source import DatasetSource
 from tgan_chainer.parallel import chunks
-from tgan_chainer.runs import load_run
+from tgan_chainer.runs import Run, load_run
 from tgan_chainer.snapshots import RESUMABLE
 
 import chainer
@@ -186,8 +184,8 @@ def measure_gam(
     handed out as well: fixed thresholds, those of normal GANs, were learned under them.
 
     Args:
-        a, b (str, Run or Player): Results folders, whose newest snapshots are taken, snapshots, or what has
-            been loaded from them.
+        a, b (str or Run): Results folders, whose newest snapshots are taken, snapshots, or what has been
+            loaded from them or is being trained.
         test_data (str): A video file, of what neither was trained on if there is such.
         real_data (str): The video file for the thresholds. None, or the same file, takes half of its clips
             for them, and the other half for the test.
@@ -195,7 +193,7 @@ def measure_gam(
         seed (int): Seed of A's latent variables (B's is the next one), choice of videos and bootstrap.
         n_bootstrap (int): As for :func:`~tgan_chainer.evaluations.gam.gam`.
         progress (bool): Whether to show a progress bar.
-        device (~chainer.backend.Device): Where to load players from paths; None for the CPU.
+        device (~chainer.backend.Device): Where to load runs from paths; None for the CPU.
 
     Returns:
         dict: As of :func:`~tgan_chainer.evaluations.gam.gam`, and ``batch_statistics`` (a dict of the same
@@ -205,12 +203,12 @@ def measure_gam(
         InputError: The networks do not fit each other or the data, or are conditional.
     """
     check_positive_int(n_samples=n_samples)
-    a, b = (load_player(player, device) for player in (a, b))
-    check_players(a.generator, b.generator)
+    a, b = (run if isinstance(run, Run) else load_run(os.fspath(run), device) for run in (a, b))
+    check_players(a, b)
     test, real = _real_videos(test_data, real_data or test_data, a.generator.video_shape, seed)
     seed_b = (seed + 1) % 2**32
     start = time.monotonic()
-    thresholds = tuple(None if player.config.loss == "wgan" else 0.0 for player in (a, b))
+    thresholds = tuple(None if run.config.loss == "wgan" else 0.0 for run in (a, b))
     discriminators = a.discriminator, b.discriminator
     critics = [*discriminators, *map(_as_in_training, discriminators)]
     with _progress(4 * n_samples, not progress) as bar:
@@ -237,42 +235,19 @@ def measure_gam(
     return {**running, "batch_statistics": batch, **measured}
 
 
-class Player(typing.NamedTuple):
-    """A GAN that can play while it is trained; of what is trained, a Run has the same attributes.
-
-    Attributes:
-        config (Config): Its configuration.
-        generator (Generator), discriminator (VideoDiscriminator): Its networks, on the same device.
-    """
-
-    config: Config
-    generator: chainer.Chain
-    discriminator: chainer.Chain
-
-
-def load_player(source, device=None):
-    """Return the :class:`~tgan_chainer.runs.Run` in a results folder or snapshot, which can play.
-
-    What has been loaded is returned as it is.
-
-    Raises:
-        InputError: There is no such file, it is damaged, or it holds a generator alone.
-    """
-    if not isinstance(source, str | os.PathLike):
-        return source
-    run = load_run(os.fspath(source), device)
-    if run.discriminator is None:
-        raise InputError(f"{run.path} holds a generator alone; take a {RESUMABLE}_iter_N.npz")
-    return run
-
-
 def check_players(a, b):
-    """Raise InputError unless two generators' GANs can play against each other."""
-    if a.n_classes or b.n_classes:
-        raise InputError("GAM is for unconditional models: one's discriminator scores the other's samples")
-    if a.video_shape != b.video_shape:
+    """Raise InputError unless two runs can play against each other."""
+    for run in a, b:
+        if run.discriminator is None:
+            raise InputError(f"{run.path} holds a generator alone; take a {RESUMABLE}_iter_N.npz")
+        if run.generator.n_classes:
+            raise InputError(
+                "GAM is for unconditional models: one's discriminator scores the other's samples"
+            )
+    shapes = [run.generator.video_shape for run in (a, b)]
+    if shapes[0] != shapes[1]:
         raise InputError(
-            f"A makes videos {a.video_shape} and B {b.video_shape} (C, T, H, W); they must be the same"
+            f"A makes videos {shapes[0]} and B {shapes[1]} (C, T, H, W); they must be the same"
         )
 
 

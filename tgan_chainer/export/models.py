@@ -11,11 +11,11 @@ WHOLE = {VideoGenerator3D: networks.video_generator_3d, VideoGANGenerator: netwo
 VIDEOS = "videos in [-1, 1]: channels (RGB or grey), frames, height, width"
 
 
-def generator_models(generator):
+def generator_models(run):
     """Write a generator as ONNX models, which sample as :meth:`Generator.sample` does.
 
     Args:
-        generator (Generator): A generator of any kind, on any device.
+        run (Run): That of a generator of any kind, on any device.
 
     Returns:
         dict: Name → onnx.ModelProto. Their inputs and outputs, of any number N of videos:
@@ -30,12 +30,13 @@ def generator_models(generator):
         ``z0`` if it was trained without. All models of a conditional generator take ``labels``, int64 (N,) in
         0 ... V - 1, as well. Values are in [-1, 1], but those of Video GAN's ``z0``, which are N(0, 1).
     """
+    generator, facts = run.generator, _facts(run)
     kind = type(generator)
     if kind in WHOLE:
         graph = Graph(generator)
         z0 = _z0(graph, generator)
         _videos(graph, generator, WHOLE[kind](graph, generator, z0), generator.video_shape[1])
-        return {"generator": graph.model(f"The generator {kind.__name__}: z0 to videos.", _facts(generator))}
+        return {"generator": graph.model(f"The generator {kind.__name__}: z0 to videos.", facts)}
 
     models = {}
     n_frames = generator.n_frames
@@ -43,12 +44,12 @@ def generator_models(generator):
     z0, label = _z0(graph, generator), _label(graph, generator)
     z1 = networks.trajectory(graph, generator, z0, label)
     _videos(graph, generator, networks.frames(graph, generator, z0, z1, label), n_frames)
-    models["generator"] = graph.model("The generator: z0 to videos, G1(z0, G0(z0)).", _facts(generator))
+    models["generator"] = graph.model("The generator: z0 to videos, G1(z0, G0(z0)).", facts)
 
     graph = Graph(generator)
     z1 = networks.trajectory(graph, generator, _z0(graph, generator), _label(graph, generator))
     graph.output(z1, "z1", ["N", n_frames, generator.k1], "the frames' latent variables, in [-1, 1]")
-    models["temporal_generator"] = graph.model("G0: z0 to z1.", _facts(generator))
+    models["temporal_generator"] = graph.model("G0: z0 to z1.", facts)
 
     graph = Graph(generator)
     z1 = graph.input("z1", ["N", "T", generator.k1], doc="the frames' latent variables, in [-1, 1]")
@@ -56,7 +57,7 @@ def generator_models(generator):
     videos = networks.frames(graph, generator, z0, z1, _label(graph, generator))
     _videos(graph, generator, videos, "T")
     doc = "G1: z0 and z1, of any number of frames, to videos."
-    models["image_generator"] = graph.model(doc, _facts(generator))
+    models["image_generator"] = graph.model(doc, facts)
     return models
 
 
@@ -127,10 +128,8 @@ def _videos(graph, generator, value, n_frames):
     graph.output(value, "videos", ["N", c, n_frames, h, w], VIDEOS)
 
 
-def _facts(generator):
-    facts = {"latent": generator.latent}
-    if generator.label_names is not None:
-        facts["label_names"] = json.dumps(generator.label_names)
-    if hasattr(generator, "iteration"):  # one that was loaded
-        facts |= {"iteration": str(generator.iteration), "model": generator.config.model}
+def _facts(run):
+    facts = {"latent": run.generator.latent, "iteration": str(run.iteration), "model": run.config.model}
+    if run.label_names is not None:
+        facts["label_names"] = json.dumps(run.label_names)
     return facts

@@ -2,7 +2,8 @@ import numpy as np
 
 from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations import inception_score, measure_gam
-from tgan_chainer.evaluations.measures import Player, check_players, load_player
+from tgan_chainer.evaluations.measures import check_players
+from tgan_chainer.runs import load_run
 from tgan_chainer.snapshots import RESUMABLE, find_snapshots
 
 import chainer
@@ -50,8 +51,7 @@ class GAM(extension.Extension):
     ε(D_A(G_B(z))).
 
     Args:
-        generator (Generator), discriminator (VideoDiscriminator): The networks that are trained.
-        config (Config): Configuration of the training.
+        run (Run): What is trained.
         opponent (str): A results folder or snapshot; "self" is the newest snapshot of this training, of one
             or more intervals ago. Before there is one, there is no game.
         n_samples (int): As for :func:`~tgan_chainer.evaluations.measure_gam`.
@@ -63,11 +63,10 @@ class GAM(extension.Extension):
 
     priority = extension.PRIORITY_WRITER
 
-    def __init__(self, generator, discriminator, config, opponent="self", n_samples=1000, seed=0):
-        self._player = Player(config, generator, discriminator)
-        self._n_samples, self._seed = n_samples, seed
+    def __init__(self, run, opponent="self", n_samples=1000, seed=0):
+        self._run, self._n_samples, self._seed = run, n_samples, seed
         self._opponent = None if opponent == "self" else self._load(opponent)
-        check_players(generator, self._opponent.generator if self._opponent else generator)
+        check_players(run, self._opponent or run)
 
     def __call__(self, trainer):
         opponent = self._opponent
@@ -77,9 +76,9 @@ class GAM(extension.Extension):
                 return
             opponent = self._load(own[-1])
         result = measure_gam(
-            self._player,
+            self._run,
             opponent,
-            self._player.config.data,
+            self._run.config.data,
             n_samples=self._n_samples,
             seed=self._seed,
             n_bootstrap=0,
@@ -96,4 +95,4 @@ class GAM(extension.Extension):
         )
 
     def _load(self, source):
-        return load_player(source, self._player.generator.device)
+        return load_run(source, self._run.generator.device)

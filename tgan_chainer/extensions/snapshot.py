@@ -15,14 +15,14 @@ class Snapshot(extension.Extension):
 
     Args:
         config (Config): Configuration of the run.
-        row (str or None), changes (list of dict or None): As :class:`~tgan_chainer.runs.Run` has them.
+        **facts: As :func:`~tgan_chainer.snapshots.save_snapshot` takes them.
     """
 
     # After all other extensions, whose states go into the snapshot.
     priority = -100
 
-    def __init__(self, config, row=None, changes=None):
-        self._config, self._facts = config, {"row": row, "changes": changes}
+    def __init__(self, config, **facts):
+        self._config, self._facts = config, facts
 
     def __call__(self, trainer):
         updater, config = trainer.updater, self._config

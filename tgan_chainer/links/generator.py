@@ -22,15 +22,12 @@ class Generator(chainer.Chain):
     Attributes:
         label_prior (float64 array (V,)): How often a conditional generator draws each label (persistent;
             uniform at first).
-        label_names (list of str or None): Names of the labels. Snapshots keep them.
-        trained_on (dict or None): What :meth:`VideoDataset.describe` says of the training data; likewise.
     """
 
     def __init__(self, k0, video_shape, n_classes=0, latent="uniform"):
         super().__init__()
         check_positive_int(k0=k0)
         self.k0, self.video_shape, self.n_classes, self.latent = k0, video_shape, n_classes, latent
-        self.label_names = self.trained_on = None
         if n_classes:
             self.add_persistent("label_prior", np.full(n_classes, 1 / n_classes))
 

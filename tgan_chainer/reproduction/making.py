@@ -26,7 +26,8 @@ from tgan_chainer.logs import has_log
 from tgan_chainer.reading import message_line
 from tgan_chainer.reproduction import departures
 from tgan_chainer.reproduction.rows import MOVING_MNIST, PLAYER_A, TABLES, UCF101, configuration
-from tgan_chainer.snapshots import RESUMABLE, find_snapshots, newest_snapshot, read_snapshot
+from tgan_chainer.runs import read_run
+from tgan_chainer.snapshots import RESUMABLE, find_snapshots, newest_snapshot
 
 # Seconds that a training, whose caller was killed, has to finish its iteration and to write its snapshot.
 PATIENCE = 60
@@ -159,13 +160,13 @@ class Games:
         folders = [trained(name, order) for name in names]
         if None in folders:
             return {"status": "not run"}
-        runs = [read_run(folder) for folder in folders]
+        runs = [read_newest(folder) for folder in folders]
         settings = {
             "samples": n_samples,
             "seed": order.seed,
             "data": order.described,
             "test_data": order.test_described,
-            "players": [run.summary for run in runs],
+            "players": [summarize(run) for run in runs],
         }
         if known.get("settings") == settings and not order.rescore:
             return known
@@ -212,14 +213,14 @@ class Scores:
             folder = trained(row.config, order)
             if folder is None:
                 return {"status": "not run"}
-            run, source = read_run(folder), None
+            run, source = read_newest(folder), None
         settings = {
             "samples": n_samples,
             "repeats": n_repeats,
             "seed": order.seed,
             "data": order.described,
             "classifier": self.classifier.description,
-            "run": run.summary if run else {},
+            "run": summarize(run) if run else {},
         }
         if known.get("settings") == settings and not order.rescore:
             return known
@@ -238,7 +239,7 @@ class Scores:
             "folders": {row.name: relative(folder)} if run else {},
             "settings": settings,
             "departures": departures.as_json(found),
-            "runs": [run.summary] if run else [],
+            "runs": [settings["run"]] if run else [],
             "scored": scored(order),
         }
 
@@ -284,7 +285,7 @@ def trained(name, order):
     wait_for(folder)
     found = find_snapshots(folder, RESUMABLE)
     if found:
-        run = read_run(folder)
+        run = read_newest(folder)
         if not same_data(run.data, order.described):
             raise InputError(f"{folder} was trained on other data than {order.data}: {run.data['source']}")
         if run.iteration >= target:
@@ -323,42 +324,29 @@ def wait_for(folder):
         time.sleep(0.2)
 
 
-@dataclasses.dataclass(frozen=True)
-class TrainedRun:
-    """What a table says of a run, without its networks.
-
-    Attributes:
-        config (Config), iteration (int), data (dict): As :class:`~tgan_chainer.runs.Run` has them.
-        summary (dict): ``iterations``, ``seed``, ``wall_time``, ``hardware`` and ``commit`` of its training.
-    """
-
-    config: Config
-    iteration: int
-    data: dict
-    summary: dict
-
-
-def read_run(folder):
-    """Return the :class:`TrainedRun` in a results folder, of its newest snapshot."""
-    metadata = _metadata_of(newest_snapshot(folder, RESUMABLE))
-    entries = provenance.read(folder)
-
-    def all_of(key):
-        return ", ".join(dict.fromkeys(str(entry[key]) for entry in entries if entry.get(key))) or None
-
-    summary = {
-        "iterations": metadata["iteration"],
-        "seed": metadata["config"].seed,
-        "wall_time": metadata["wall_time"],
-        "hardware": all_of("hardware"),
-        "commit": all_of("commit"),
-    }
-    return TrainedRun(metadata["config"], metadata["iteration"], metadata["data"], summary)
+def read_newest(folder):
+    """Return the :class:`~tgan_chainer.runs.Run` in a results folder, without its networks."""
+    return _read(newest_snapshot(folder, RESUMABLE))
 
 
 @functools.cache  # a snapshot can be large, does not change, and is asked for more than once
-def _metadata_of(path):
-    return read_snapshot(path, RESUMABLE)[0]
+def _read(path):
+    return read_run(path)
+
+
+def summarize(run):
+    """Return what a table says of a run: iterations, seed, seconds of training, hardware and commit."""
+
+    def all_of(key):
+        return ", ".join(dict.fromkeys(str(entry[key]) for entry in run.provenance if entry.get(key))) or None
+
+    return {
+        "iterations": run.iteration,
+        "seed": run.config.seed,
+        "wall_time": run.wall_time,
+        "hardware": all_of("hardware"),
+        "commit": all_of("commit"),
+    }
 
 
 def relative(folder):

@@ -10,6 +10,7 @@ import jinja2
 import numpy as np
 from PIL import Image
 
+from tgan_chainer.devices import get_device
 from tgan_chainer.errors import InputError
 from tgan_chainer.figures import draw_curves
 from tgan_chainer.files import save_text
@@ -18,8 +19,8 @@ from tgan_chainer.reading import printable
 from tgan_chainer.reproduction.departures import REDUCED
 from tgan_chainer.reproduction.rows import TABLES
 from tgan_chainer.reproduction.tables import load_sections, view
-from tgan_chainer.runs import load_generator
-from tgan_chainer.snapshots import GENERATOR, find_snapshots
+from tgan_chainer.runs import load_run
+from tgan_chainer.snapshots import find_snapshots
 from tgan_chainer.videos import save_videos
 
 N_SAMPLES = 16
@@ -72,22 +73,22 @@ def write_page(folder, out, gpu=None):
 
 def figure(folder, name, gpu):
     """Return the :class:`Figure` of a run's samples and loss curves, or of why there are none."""
-    if not find_snapshots(folder, GENERATOR):
+    if not find_snapshots(folder):
         return Figure(name, name, problem=printable(f"{folder} is not there."))
     try:
-        generator, log = load_generator(folder, gpu), read_log(folder)
+        run, log = load_run(folder, get_device(gpu), with_discriminator=False), read_log(folder)
     except (InputError, OSError) as error:
         return Figure(name, name, problem=printable(error))
     with tempfile.TemporaryDirectory() as temporary:
         path = os.path.join(temporary, "samples.gif")
-        save_videos(path, list(generator.sample(N_SAMPLES, seed=0)))
+        save_videos(path, list(run.generator.sample(N_SAMPLES, seed=0)))
         with open(path, "rb") as file:
             samples = file.read()
     return Figure(
         name,
-        f"{name}, iteration {generator.iteration:,}",
+        f"{name}, iteration {run.iteration:,}",
         samples=data_uri("gif", samples),
-        alt=f"{N_SAMPLES} moving samples of {name} after {generator.iteration} iterations",
+        alt=f"{N_SAMPLES} moving samples of {name} after {run.iteration} iterations",
         losses=losses(log),
     )
 

@@ -109,11 +109,6 @@ TABLES = {
 }
 
 
-# The names in configs/ of what the paper trained: rows of its tables, and what Fig. 4 and Fig. 5 show beside.
-TRAINED = {row.config for table in TABLES.values() for row in table.rows if row.config}
-TRAINED |= {PLAYER_A, "model3d_gan_ucf101", "tgan_svc_golf"}
-
-
 @functools.cache
 def configuration(name):
     """Return the :class:`Config` of a row, by its name in configs/."""
@@ -126,14 +121,43 @@ def configurations(number):
     return [PLAYER_A, *names] if number == 3 else names
 
 
-def nearest(config, number):
-    """Return the name of the configuration of a table that differs from ``config`` in the fewest settings.
+# The names in configs/ of what the paper trained, by data set: rows of its tables, and what Fig. 4 and Fig. 5
+# show beside them.
+TRAINED = {
+    "moving_mnist": configurations(3),
+    "ucf101": [*configurations(4), "model3d_gan_ucf101"],
+    "golf": ["tgan_svc_golf"],
+}
+
+
+def nearest(config, names):
+    """Return the name of the configuration that differs from ``config`` in the fewest settings.
 
     It is one of the same model if there is one. What a run calls itself does not count.
+
+    Args:
+        config (Config): The settings of a run.
+        names (sequence of str): Names in configs/ to choose from, as of :func:`configurations`.
     """
 
     def distance(name):
         row = configuration(name)
         return row.model != config.model, len(config.compare(row))
 
-    return min(configurations(number), key=distance)
+    return min(names, key=distance)
+
+
+def row_facts(config, dataset):
+    """Return which configuration of the paper settings come nearest to, and where they differ from it.
+
+    Args:
+        config (Config): The settings of a run.
+        dataset (str or None): What its data call themselves, such as "ucf101".
+
+    Returns:
+        dict: ``row`` (a name in configs/) and ``changes``, a list of ``{"setting": ..., "here": ..., "row":
+        ...}``.
+    """
+    row = nearest(config, TRAINED.get(dataset) or [name for names in TRAINED.values() for name in names])
+    changes = config.compare(configuration(row))
+    return {"row": row, "changes": [{"setting": c.setting, "here": c.here, "row": c.there} for c in changes]}

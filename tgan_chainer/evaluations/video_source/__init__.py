@@ -11,7 +11,7 @@ from tgan_chainer.evaluations.video_source.folders import FolderSource
 from tgan_chainer.evaluations.video_source.generators import GeneratorSource
 from tgan_chainer.evaluations.video_source.source import WINDOWS, VideoSource
 from tgan_chainer.reading import reading
-from tgan_chainer.snapshots import GENERATOR, find_snapshots
+from tgan_chainer.snapshots import find_snapshots
 
 __all__ = ["RANGES", "WINDOWS", "DatasetSource", "GeneratorSource", "VideoSource", "open_source"]
 
@@ -58,7 +58,7 @@ def open_source(path, n_frames=16, window="random", fps=None, size=64, value_ran
             f"there is no {path}; expected a run, a snapshot, a folder of videos, .npy, .npz or .h5"
         )
     suffix = os.path.splitext(path)[1].lower()
-    if os.path.isdir(path) and not find_snapshots(path, GENERATOR):
+    if os.path.isdir(path) and not find_snapshots(path):
         return FolderSource(path, n_frames, window, fps, size, value_range)
     if fps is not None:
         raise InputError(f"fps is for folders with video files; {path} has no frame rate to change")

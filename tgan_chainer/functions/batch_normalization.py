@@ -7,12 +7,12 @@ instead of up to 0.7. Results lie in memory as :mod:`tgan_chainer.kernels.layout
 
 import numpy as np
 
+from tgan_chainer.functions.batch_normalization_gpu import BatchNormalizationOnGPU
 from tgan_chainer.functions.leaky_relu import activate, derivative
 from tgan_chainer.functions.once_differentiable import OnceDifferentiable
-from tgan_chainer.kernels import layout, native
+from tgan_chainer.kernels import gpu, layout, native
 from tgan_chainer.parallel import chunks, for_each
 
-import chainer.functions as F
 from chainer import backend
 from chainer.utils import type_check
 
@@ -44,12 +44,11 @@ def batch_normalization(
     Raises:
         chainer.utils.type_check.InvalidType: Shapes or dtypes do not fit.
     """
-    if layout.is_batch_first(x):
-        beta = _zeros_like(gamma) if beta is None else beta
-        options = {"eps": eps, "running_mean": running_mean, "running_var": running_var, "decay": decay}
-        return F.leaky_relu(F.batch_normalization(x, gamma, beta, **options), slope)
+    inputs = (x, gamma) if beta is None else (x, gamma, beta)
+    if gpu.computes(x):
+        return BatchNormalizationOnGPU(slope, eps, running_mean, running_var, decay).apply(inputs)[0]
     function = _BatchNormalization(slope, eps)
-    (y,) = function.apply((x, gamma) if beta is None else (x, gamma, beta))
+    (y,) = function.apply(inputs)
     if running_mean is not None:
         m = x.size // len(gamma)
         running_mean *= decay
@@ -61,10 +60,10 @@ def batch_normalization(
 
 def fixed_batch_normalization(x, gamma, beta, mean, var, slope=1.0, eps=2e-5):
     """Normalize by ``mean`` and ``var``, arrays (C,), else do as :func:`batch_normalization`."""
-    if layout.is_batch_first(x):
-        beta = _zeros_like(gamma) if beta is None else beta
-        return F.leaky_relu(F.fixed_batch_normalization(x, gamma, beta, mean, var, eps), slope)
-    function = _BatchNormalization(slope, eps, mean, var)
+    if gpu.computes(x):
+        function = BatchNormalizationOnGPU(slope, eps, mean, var, is_fixed=True)
+    else:
+        function = _BatchNormalization(slope, eps, mean, var)
     return function.apply((x, gamma) if beta is None else (x, gamma, beta))[0]
 
 
@@ -145,10 +144,6 @@ class _BatchNormalization(OnceDifferentiable):
 
     def _parameters(self, gamma, beta=None):
         return gamma, beta, self.mean, self.var, self.eps, self.slope, self.is_fixed
-
-
-def _zeros_like(gamma):
-    return backend.get_array_module(gamma).zeros(gamma.shape, gamma.dtype)
 
 
 def _mean_and_variance(rows):

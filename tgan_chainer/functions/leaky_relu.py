@@ -1,5 +1,5 @@
 from tgan_chainer.functions.once_differentiable import OnceDifferentiable
-from tgan_chainer.kernels import native
+from tgan_chainer.kernels import gpu, native
 from tgan_chainer.kernels.layout import batch_first, batch_last
 
 from chainer import backend
@@ -34,6 +34,8 @@ class _LeakyReLU(OnceDifferentiable):
     def forward(self, inputs):
         self.retain_outputs((0,))
         (x,) = inputs
+        if gpu.computes(x):
+            return (gpu.leaky_relu(x, x, self.slope),)
         if native.computes(x) and x.ndim > 1:
             x = batch_last(x)
             return (batch_first(native.leaky_relu(x, x, self.slope)),)
@@ -41,6 +43,8 @@ class _LeakyReLU(OnceDifferentiable):
 
     def gradients(self, indexes, gy):
         y = self.get_retained_outputs()[0].array
+        if gpu.computes(y):
+            return (gpu.leaky_relu(y, gy, self.slope),)
         if native.computes(y) and y.ndim > 1:
             return (batch_first(native.leaky_relu(batch_last(y), batch_last(gy), self.slope)),)
         return (gy * derivative(y, self.slope),)

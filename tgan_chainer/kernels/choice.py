@@ -2,9 +2,7 @@
 
 import math
 
-import numpy as np
-
-from tgan_chainer.kernels import columns, native, winograd_three_taps, winograd_two_taps
+from tgan_chainer.kernels import columns, columns_gpu, gpu, native, winograd_three_taps, winograd_two_taps
 from tgan_chainer.kernels.libraries import library
 
 # From so many channels on both sides Winograd's additions pay.
@@ -27,7 +25,9 @@ def choose(grid, x, W_shape):
         return found
     if native.computes(x):
         return native
-    if not isinstance(x, np.ndarray) or min(W_shape[:2]) < _MIN_CHANNELS:
+    if gpu.computes(x):
+        return columns_gpu
+    if min(W_shape[:2]) < _MIN_CHANNELS:
         return columns
     # Winograd's larger kernel pays from so many columns on. (Measured on the layers of Table 1, Fig. 1 and
     # C3D at the paper's and narrower widths.)

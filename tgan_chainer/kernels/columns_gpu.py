@@ -1,0 +1,65 @@
+"""Convolutions as products of a matrix with columns, for CuPy where no library convolves.
+
+Arrays lie in memory as (C, *axes, N). One kernel gathers the columns of whole channels, and one product takes
+all of them. Products are of two matrices, never of stacks: only those does CuPy compute in TF32 when it is
+asked to, and only of those does it take a transposed factor without a copy.
+"""
+
+import math
+
+from tgan_chainer.kernels.bias import add_bias
+from tgan_chainer.kernels.gpu import add_columns, gather_columns
+from tgan_chainer.kernels.layout import batch_first, batch_last
+from tgan_chainer.parallel import chunks
+
+from chainer.backends import cuda
+
+# Elements of the columns in memory at a time: 512 MB in float32.
+_BLOCK = 1 << 27
+
+
+def convolve(x, W, grid, b=None):
+    x, W = batch_last(x), _rows(grid.used_kernel(W))
+    y = None
+    for channels in _blocks(grid, len(x), x.shape[-1]):
+        columns = gather_columns(x[channels], grid)
+        part = cuda.cupy.dot(W[:, _taps(channels, grid)], _rows(columns, grid))
+        y = part if y is None else cuda.cupy.add(y, part, out=y)
+    return add_bias(batch_first(y.reshape(-1, *grid.small, x.shape[-1])), b)
+
+
+def deconvolve(y, W, grid, b=None):
+    n, W = len(y), _rows(grid.used_kernel(W))
+    y = batch_last(y).reshape(len(W), -1)
+    n_channels = W.shape[1] // math.prod(grid.kernel)
+    parts = []
+    for channels in _blocks(grid, n_channels, n):
+        columns = cuda.cupy.dot(W[:, _taps(channels, grid)].T, y)
+        parts.append(add_columns(columns.reshape(-1, *grid.kernel, *grid.small, n), grid))
+    x = parts[0] if len(parts) == 1 else cuda.cupy.concatenate(parts)
+    return add_bias(batch_first(x), b)
+
+
+def kernel_gradient(x, y, grid):
+    x, y = batch_last(x), batch_last(y).reshape(y.shape[1], -1)
+    parts = [
+        cuda.cupy.dot(y, _rows(gather_columns(x[channels], grid), grid).T)
+        for channels in _blocks(grid, len(x), x.shape[-1])
+    ]
+    gW = parts[0] if len(parts) == 1 else cuda.cupy.concatenate(parts, axis=1)
+    return grid.whole_gradient(gW.reshape(len(y), len(x), *grid.kernel))
+
+
+def _rows(array, grid=None):
+    """View a weight (C', C, *kernel), or with the grid columns (C, *kernel, *small, N), as a matrix."""
+    n_rows = len(array) * (math.prod(grid.kernel) if grid else 1)
+    return array.reshape(n_rows, -1)
+
+
+def _taps(channels, grid):
+    n_taps = math.prod(grid.kernel)
+    return slice(channels.start * n_taps, channels.stop * n_taps)
+
+
+def _blocks(grid, n_channels, n):
+    return chunks(n_channels, max(_BLOCK // (math.prod(grid.kernel + grid.small) * n), 1))

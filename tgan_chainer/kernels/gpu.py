@@ -1,0 +1,227 @@
+"""Kernels for CuPy's arrays, each of one pass over memory where CuPy's and Chainer's own take several.
+
+They are written as CuPy's element-wise and reduction kernels, so that how threads share the work is CuPy's
+business, not ours. Sums over a batch are of float64 in pairs, which a complex number holds.
+"""
+
+import numpy as np
+
+from tgan_chainer.kernels.layout import batch_first, batch_last
+
+from chainer import backend
+from chainer.backends import cuda
+
+
+def computes(x):
+    """Say whether the array (or variable) x is CuPy's."""
+    return backend.get_array_module(x) is not np
+
+
+def planes(x):
+    """View x (N, C, *axes) as (n, C, m) in the order in which it lies in memory.
+
+    Returns:
+        tuple: (N, C, the rest) or (1, C, the rest with N), and a function that gives an array of that shape
+        the shape of x.
+    """
+    last = cuda.cupy.moveaxis(x, 0, -1)
+    if x.ndim > 2 and last.flags.c_contiguous:
+        return last.reshape(1, len(last), -1), lambda y: batch_first(y.reshape(last.shape))
+    return x.reshape(len(x), x.shape[1], -1), lambda y: y.reshape(x.shape)
+
+
+def planes_like(x, y):
+    """View y, of the shape of x, as :func:`planes` views x, copying y if it lies in memory otherwise."""
+    if planes(x)[0].shape == planes(y)[0].shape:
+        return planes(y)[0]
+    lies_last = len(planes(x)[0]) == 1
+    return planes(batch_first(batch_last(y)) if lies_last else cuda.cupy.ascontiguousarray(y))[0]
+
+
+# Batch normalization and leaky ReLU. ``moments`` are mean and variance of each channel, complex128 (C, 1);
+# so are pairs of sums.
+
+_NORMALIZE = """
+template<class T> struct Normalized { T x, inv_std, y, derivative; };
+template<class T> __device__ Normalized<T> normalized(
+    T x, const complex<double>& moments, T gamma, T beta, T eps, T slope) {
+  Normalized<T> h;
+  h.inv_std = rsqrt(T(moments.imag()) + eps);
+  h.x = (x - T(moments.real())) * h.inv_std;
+  h.y = gamma * h.x + beta;
+  h.derivative = h.y > 0 ? T(1) : slope;
+  h.y *= h.derivative;
+  return h;
+}
+template<class T> __device__ complex<double> of_gradient(const Normalized<T>& h, T gy) {
+  const double gh = gy * h.derivative;
+  return complex<double>(gh, gh * h.x);
+}
+"""
+_OF_ALL = "raw complex128 of_all, int32 n_channels"
+
+
+def moments(x):
+    """Compute mean and variance of each channel of planes (n, C, m)."""
+    kernel = cuda.reduce(
+        "T x, float64 n",
+        "complex128 y",
+        "complex<double>(x, double(x) * double(x))",
+        "a + b",
+        "y = complex<double>(a.real() / n, max(a.imag() / n - a.real() / n * (a.real() / n), 0.0))",
+        "0",
+        "moments_of_channels",
+    )
+    return kernel(x, float(x.size // x.shape[1]), axis=(0, 2))[:, None]
+
+
+def as_moments(mean, var):
+    """Join mean and variance (C,)."""
+    return (mean.astype(np.complex128) + 1j * var)[:, None]
+
+
+def normalize(x, moments, gamma, beta, eps, slope):
+    """Normalize planes by moments, scale, shift, and apply leaky ReLU, where beta may be None."""
+    kernel = cuda.elementwise(
+        "T x, complex128 moments, T gamma, T beta, T eps, T slope",
+        "T y",
+        "y = normalized<T>(x, moments, gamma, beta, eps, slope).y",
+        "normalize_channels",
+        preamble=_NORMALIZE,
+    )
+    return kernel(x, moments, *_columns(gamma, beta), eps, slope)
+
+
+def normalize_and_remember(x, moments, gamma, beta, eps, slope, running_mean, running_var, decay):
+    """Do the same, and move running mean and variance (C,) by 1 - decay towards the moments."""
+    kernel = cuda.elementwise(
+        f"T x, complex128 moments, T gamma, T beta, T eps, T slope, T decay, T unbiased, {_OF_ALL}",
+        "T y, raw T running_mean, raw T running_var",
+        """y = normalized<T>(x, moments, gamma, beta, eps, slope).y;
+        if (i < n_channels) {
+          running_mean[i] = decay * running_mean[i] + (1 - decay) * T(of_all[i].real());
+          running_var[i] = decay * running_var[i] + (1 - decay) * unbiased * T(of_all[i].imag());
+        }""",
+        "normalize_channels_and_remember",
+        preamble=_NORMALIZE,
+    )
+    n = x.size // x.shape[1]
+    scalars = eps, slope, decay, n / max(n - 1, 1), moments, len(gamma)
+    y = cuda.cupy.empty_like(x)
+    return kernel(x, moments, *_columns(gamma, beta), *scalars, y, running_mean, running_var)[0]
+
+
+def normalize_backward(x, gy, moments, gamma, beta, eps, slope, is_fixed):
+    """Compute the gradients of x, gamma and beta, where fixed moments have none."""
+    inputs = moments, *_columns(gamma, beta), eps, slope
+    of_inputs = "T x, T gy, complex128 moments, T gamma, T beta, T eps, T slope"
+    h = "normalized<T>(x, moments, gamma, beta, eps, slope)"
+    sum_up = cuda.reduce(
+        of_inputs,
+        "complex128 y",
+        f"of_gradient<T>({h}, gy)",
+        "a + b",
+        "y = a",
+        "0",
+        "sums_of_gradients",
+        preamble=_NORMALIZE,
+    )
+    sums = sum_up(x, gy, *inputs, axis=(0, 2))[:, None]
+    propagate = cuda.elementwise(
+        f"{of_inputs}, complex128 sums, T share, {_OF_ALL}",
+        "T gx, raw T ggamma, raw T gbeta",
+        f"""const Normalized<T> h = {h};
+        gx = gamma * h.inv_std * (gy * h.derivative - share * (T(sums.real()) + h.x * T(sums.imag())));
+        if (i < n_channels) {{
+          ggamma[i] = T(of_all[i].imag());
+          gbeta[i] = T(of_all[i].real());
+        }}""",
+        "normalize_channels_backward",
+        preamble=_NORMALIZE,
+    )
+    share = 0.0 if is_fixed else x.shape[1] / x.size
+    results = (cuda.cupy.empty_like(array) for array in (x, gamma, gamma))
+    return propagate(x, gy, *inputs, sums, share, sums, len(gamma), *results)
+
+
+def _columns(gamma, beta):
+    return gamma[:, None], 0.0 if beta is None else beta[:, None]
+
+
+def leaky_relu(x, gy, slope):
+    """Multiply gy by the derivative of leaky ReLU at x or, which is the same, where x came out.
+
+    With ``gy`` = x that is the leaky ReLU itself. The result lies in memory as x.
+    """
+    operation = "y = x > 0 ? gy : slope * gy"
+    kernel = cuda.elementwise("T x, T gy, T slope", "T y", operation, "leaky_relu_of")
+    return kernel(x, gy, slope, cuda.cupy.empty_like(x))
+
+
+# Columns of convolutions, for arrays that lie in memory as (C, *axes, N).
+
+
+def gather_columns(x, grid):
+    """Copy the windows of x (C, *large, N) into the columns of a matrix, (C, *kernel, *small, N)."""
+    n_axes = len(grid.small)
+    lengths = *grid.kernel, *grid.small, x.shape[-1]
+    names = [*(f"k{a}" for a in range(n_axes)), *(f"o{a}" for a in range(n_axes)), "n"]
+    inside, place = [], "c"
+    for a, (stride, pad, large) in enumerate(zip(grid.stride, grid.pad, grid.large)):
+        inside.append(f"(unsigned)(o{a} * {stride} + k{a} - {pad}) < {large}u")
+        place = f"({place} * {large} + o{a} * {stride} + k{a} - {pad})"
+    code = f"{_indices(names, lengths)} y = {' && '.join(inside)} ? x[{place} * {x.shape[-1]}LL + n] : T(0);"
+    columns = cuda.cupy.empty((len(x), *lengths), x.dtype)
+    return cuda.elementwise("raw T x", "T y", code, "gather_columns")(x, columns)
+
+
+def add_columns(columns, grid):
+    """Add up columns (C, *kernel, *small, N) where their windows lie: the adjoint, (C, *large, N)."""
+    n_axes, n = len(grid.small), columns.shape[-1]
+    names = [*(f"p{a}" for a in range(n_axes)), "n"]
+    loops, place_of_tap, place_of_window = "", "c", ""
+    for a, (kernel, stride, pad, small) in enumerate(zip(grid.kernel, grid.stride, grid.pad, grid.small)):
+        loops += f"""
+        for (int k{a} = (p{a} + {pad}) % {stride}; k{a} < {kernel}; k{a} += {stride}) {{
+          const int o{a} = (p{a} + {pad} - k{a}) / {stride};
+          if (p{a} + {pad} < k{a} || o{a} >= {small}) continue;"""
+        place_of_tap = f"({place_of_tap} * {kernel} + k{a})"
+        place_of_window += f" * {small} + o{a})"
+    place = f"{'(' * n_axes}(long long){place_of_tap}{place_of_window} * {n} + n"
+    code = f"{_indices(names, (*grid.large, n))} T s = 0; {loops} s += x[{place}]; {'}' * n_axes} y = s;"
+    x = cuda.cupy.empty((len(columns), *grid.large, n), columns.dtype)
+    return cuda.elementwise("raw T x", "T y", code, "add_columns")(columns, x)
+
+
+def _indices(names, lengths):
+    """Return code that splits the index i of an array (C, *lengths) into c and the names."""
+    code = "int rest = i;"
+    for name, length in zip(reversed(names), reversed(lengths)):
+        code += f" const int {name} = rest % {length}; rest /= {length};"
+    return code + " const int c = rest;"
+
+
+def update_by_rmsprop(parameters, mean_squares, gradients, lr, alpha, eps):
+    """Update all parameters in place, contiguous arrays of one dtype, by one launch."""
+    parameters = list(parameters)
+    ends = np.cumsum([p.size for p in parameters])
+    addresses = [[array.data.ptr for array in arrays] for arrays in (parameters, mean_squares, gradients)]
+    table = cuda.cupy.asarray(np.array([ends, *addresses], np.uint64))
+    kernel = cuda.elementwise(
+        "raw uint64 table, int32 n_arrays, T lr, T alpha, T eps",
+        "raw T any_parameter",
+        """int k = 0, last = n_arrays - 1;
+        while (k < last) {
+          const int middle = (k + last) / 2;
+          if ((unsigned long long)i < table[middle]) last = middle; else k = middle + 1;
+        }
+        const long long j = i - (k ? table[k - 1] : 0);
+        T& parameter = ((T*)table[n_arrays + k])[j];
+        T& mean_square = ((T*)table[2 * n_arrays + k])[j];
+        const T gradient = ((const T*)table[3 * n_arrays + k])[j];
+        mean_square = alpha * mean_square + (1 - alpha) * gradient * gradient;
+        parameter -= lr * gradient / (sqrt(mean_square) + eps);""",
+        "update_by_rmsprop",
+    )
+    kernel(table, len(ends), lr, alpha, eps, parameters[0], size=int(ends[-1]))
+

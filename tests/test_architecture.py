@@ -18,7 +18,7 @@ FLOORS = [
     {"kernels"},
     {"functions"},
     {"links"},
-    {"losses", "clipping", "optimizers", "updaters", "devices"},
+    {"losses", "averaging", "clipping", "optimizers", "updaters", "devices"},
     {"datasets", "videos"},
     {"config", "models", "runs", "snapshots", "provenance", "triggers", "labels", "logs", "figures"},
     {"evaluations"},

@@ -7,7 +7,7 @@ import yaml
 from helpers import CONFIGS, ROOT
 
 from tgan_chainer.commands.options import add_settings, given_settings
-from tgan_chainer.config import Change, Config, find_config, settings_table
+from tgan_chainer.config import Change, Config, as_options, find_config, settings_table
 from tgan_chainer.errors import InputError
 
 PATHS = sorted(glob.glob(os.path.join(CONFIGS, "*.yaml")))
@@ -100,6 +100,8 @@ def test_every_setting_is_an_option_too():
     options = {option for action in parser._actions for option in action.option_strings}
     keys = set(yaml.safe_load(yaml.safe_dump(vars(Config())))) - {"description"}
     assert {"--" + key.replace("_", "-") for key in keys} <= options
+    changed = {"batch_size": 4, "use_z0": False, "simultaneous": True, "clipping": "weight", "c": 1e-5}
+    assert given_settings(parser.parse_args(as_options(changed))) == changed
 
 
 def test_the_readme_has_the_table_of_all_settings():

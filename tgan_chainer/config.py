@@ -279,6 +279,18 @@ def yaml_text(value):
     return str(value).lower() if isinstance(value, bool) else str(value).replace("e-0", "e-")
 
 
+def as_options(settings):
+    """Return settings, a dict, as options of train.py, a list of str."""
+    options = []
+    for key, value in settings.items():
+        name = key.replace("_", "-")
+        if isinstance(value, bool):
+            options.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            options += [f"--{name}", str(value)]
+    return options
+
+
 def _checked(field, value):
     expected, wanted = type_of(field), field.metadata
     if value is None and field.default is None:

@@ -20,7 +20,7 @@ from PIL import Image
 
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.files import locked
-from tgan_chainer.reproduction import making
+from tgan_chainer.reproduction import running
 from tgan_chainer.reproduction.rows import TABLES
 from tgan_chainer.reproduction.tables import TableFile
 from tgan_chainer.snapshots import RESUMABLE, find_snapshots, read_snapshot
@@ -348,7 +348,7 @@ def test_a_training_that_is_killed_is_a_failed_row(tmp_path, options):
 
 
 def test_what_another_process_is_training_is_left_alone(copy, options, monkeypatch):
-    monkeypatch.setattr(making, "PATIENCE", 0.1)
+    monkeypatch.setattr(running, "PATIENCE", 0.1)
     monkeypatch.chdir(copy)
     smoke = copy / "results" / "smoke"
     young, old = smoke / "tgan_z1_moving_mnist", smoke / "model3d_svc_moving_mnist"

@@ -215,7 +215,7 @@ def test_a_data_set_gives_each_clip_once_before_any_comes_again(tmp_path):
     clips = [i for repeat in range(3) for i, _ in identify(source.draw(4, repeat=repeat))]
     assert sorted(clips[:5]) == sorted(clips[5:10]) == [0, 1, 2, 3, 4]
     assert source.description == {
-        "kind": "data set",
+        "kind": "data_set",
         "path": str(tmp_path / "five.h5"),
         "source": "numbers",
         "clips": 5,
@@ -437,7 +437,7 @@ def test_a_run_or_a_snapshot_is_a_source_of_its_generators_samples(run, name):
         "sha256": sha256_of(folder / "generator_iter_12.npz"),
         "iteration": 12,
         "training": "tiny",
-        "trained on": "noise",
+        "trained_on": "noise",
         "facts": {"source": "noise", "n_windows": 3},
         "size": 16,
     }

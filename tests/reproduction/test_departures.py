@@ -15,14 +15,15 @@ from tgan_chainer.links import C3D
 from tgan_chainer.reproduction import departures
 from tgan_chainer.reproduction.departures import Departure
 from tgan_chainer.reproduction.rows import MOVING_MNIST, TABLES, TRAINED, UCF101, configurations, nearest
+from tgan_chainer.runs import Run
 
 ROWS = [*configurations(3), *configurations(4)]
 
 
-def run_of(name, iteration=100_000, **changes):
+def run_of(name, iteration=100_000, data=None, **changes):
     config = Config.load(os.path.join(CONFIGS, f"{name}.yaml"))
     config = dataclasses.replace(config, **{"channels": 1, "image_size": 64, **changes})
-    return types.SimpleNamespace(config=config, iteration=iteration)
+    return Run(config, iteration=iteration, data=data)
 
 
 # Runs
@@ -36,7 +37,7 @@ def test_every_configuration_but_the_one_for_a_cpu_is_the_papers():
 
 @pytest.mark.parametrize("row", ROWS)
 def test_a_run_with_a_rows_settings_departs_in_nothing(row):
-    run = run_of(row, seed=7, log_interval=3, data="elsewhere.h5", description="REDUCED; CHANGED: all")
+    run = run_of(row, seed=7, log_interval=3, description="REDUCED; CHANGED: all")
     assert departures.of_run(run, row) == []
 
 
@@ -190,22 +191,51 @@ def test_another_classifier_is_a_departure_and_one_that_guesses_is_another(train
     assert good == found[:1]
 
 
+# Sources
+
+
+def source(kind, facts=None, run=None):
+    return types.SimpleNamespace(description={"kind": kind, "facts": facts}, run=run)
+
+
+def test_of_what_is_scored_settings_and_data_are_compared_as_far_as_they_are_known():
+    run, other = run_of("tgan_svc_ucf101", data=UCF101), {**UCF101, "split": "all"}
+    narrow = run_of("tgan_svc_ucf101", temporal_width=64, data=UCF101)
+    width, split = Departure("temporal_width", 64, 512), Departure("data's split", "all", "train1")
+    for protocol, one, found in (
+        (TGAN, source("generator", UCF101, run), []),
+        (TGAN, source("generator", UCF101, narrow), [width]),
+        (TGAN2, source("generator", UCF101, narrow), []),  # that of a model which others trained
+        (TGAN, source("data_set", other), [split]),
+        (TGAN2, source("data_set", {**UCF101, "size": [128, 128]}), []),
+        (TGAN2, source("data_set", other), [split]),
+        (TGAN, source("folder"), []),
+        (TGAN, source("generator", None, run), [Departure("data", None, "ucf101")]),
+    ):
+        assert departures.of_source(one, protocol) == found, (protocol.name, one)
+
+
 # Games
 
 
 def test_a_game_of_table_3_departs_in_nothing():
     for row in TABLES[3].rows:
-        players = [(run_of(name), name) for name in ("tgan_moving_mnist", row.config)]
+        players = [(run_of(name, data=MOVING_MNIST), name) for name in ("tgan_moving_mnist", row.config)]
         assert departures.of_game({"samples": 10_000}, players, 10_000) == []
+        players.reverse()
+        wanted = Departure("model A", row.config, "tgan_moving_mnist")
+        assert departures.of_game({"samples": 10_000}, players, 10_000) == [wanted]
 
 
 def test_what_holds_for_both_players_is_told_once():
     names = "tgan_moving_mnist", "tgan_z1_moving_mnist"
-    players = [(run_of(name, batch_size=8, iteration=n), name) for name, n in zip(names, (10, 20))]
+    data = {**MOVING_MNIST, "official": False}
+    players = [(run_of(name, n, data, batch_size=8), name) for name, n in zip(names, (10, 20))]
     assert departures.of_game({"samples": 5000}, players, 10_000) == [
         Departure("iterations", 10, 100_000),
         Departure("batch_size", 8, 32),
         Departure("iterations", 20, 100_000),
+        Departure("data's official", False, True),
         Departure("iterations of A and B", (10, 20), "equally many"),
         Departure("samples", 5000, 10_000),
     ]

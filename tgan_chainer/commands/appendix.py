@@ -30,15 +30,36 @@ def verdict(result, protocol=None):
 
 def describe_source(source):
     left_out = "kind", "path", "facts"
-    details = [f"{key} {value}" for key, value in source.items() if key not in left_out and value]
-    return f"{source['kind']} {source['path']} ({', '.join(details)})"
+    details = [f"{_words(key)} {value}" for key, value in source.items() if key not in left_out and value]
+    return f"{_words(source['kind'])} {source['path']} ({', '.join(details)})"
 
 
-def describe_window(result):
-    return f"{result['window']} {result['n_frames']} frames"
+def describe_score(result, protocol, score, samples, method):
+    """Return the lines of an inception score or a Fréchet distance.
+
+    Args:
+        result (dict): What was measured, and how.
+        protocol (Protocol): By which protocol.
+        score (str): The score, and in parentheses, still open, of how many samples.
+        samples (str): Where they come from.
+        method (str): How the score was computed from what the classifier says.
+    """
+    window = f"{result['window']} {result['n_frames']} frames"
+    return [
+        f"{score}; protocol {result['protocol']}).",
+        *verdict(result, protocol),
+        "",
+        f"Samples: {samples}; {window}; seed {result['seed']}.",
+        f"{_describe_classifier(result['classifier'], protocol)} {method}",
+        describe_making(result),
+    ]
 
 
-def describe_classifier(classifier, protocol):
+def _words(key):
+    return key.replace("_", " ")
+
+
+def _describe_classifier(classifier, protocol):
     taken = classifier["input"]
     scale = "" if taken["scale"] == 1 else f", times {taken['scale']:g}"
     rows, columns = (f"{first} to {last}" for first, last in (protocol.mean_rows, protocol.mean_columns))
@@ -49,7 +70,7 @@ def describe_classifier(classifier, protocol):
         data = how.get("data")
         data = data.get("source") if isinstance(data, dict) else None
         details = [
-            f"{key.replace('_', ' ')} {how[key]}"
+            f"{_words(key)} {how[key]}"
             for key in ("iteration", "accuracy", "guessing", "validation_clips")
             if key in how
         ]

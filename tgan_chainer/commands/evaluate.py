@@ -17,10 +17,9 @@ import re
 from tgan_chainer import provenance
 from tgan_chainer.checks import check_positive_int, check_seed
 from tgan_chainer.commands.appendix import (
-    describe_classifier,
     describe_making,
+    describe_score,
     describe_source,
-    describe_window,
     single,
     verdict,
     with_interval,
@@ -46,9 +45,6 @@ from tgan_chainer.files import check_can_write, save_json
 from tgan_chainer.reading import printable
 from tgan_chainer.reproduction import departures
 from tgan_chainer.reproduction.rows import (
-    MOVING_MNIST,
-    PLAYER_A,
-    UCF101,
     UCF101_VIDEOS,
     configurations,
     nearest,
@@ -202,12 +198,6 @@ class Inception:
         )
         return {
             "source": self.source.description,
-            **self.common(),
-            "departures": departures.as_json(found + of_source(self.source, self.protocol)),
-        }
-
-    def common(self):
-        return {
             "window": self.args.window,
             "n_frames": self.classifier.n_frames,
             "classifier": {
@@ -217,23 +207,26 @@ class Inception:
                 "doubt": self.classifier.doubt,
             },
             "made_by": provenance.describe(get_device(self.args.gpu)),
+            "departures": departures.as_json(found + self.departures()),
         }
+
+    def departures(self):
+        """Return in what the videos depart from those of the papers."""
+        return departures.of_source(self.source, self.protocol)
 
     def describe(self, result):
         many = f"{result['repeats']} x {result['samples']} samples"
         if result["splits"] > 1:
             many += f", {result['splits']} splits each"
         score = with_spread(result["inception_score"], result["standard_deviation"])
-        window = f"{describe_window(result)}; seed {result['seed']}"
-        return [
-            f"Inception score {score} ({many}; protocol {result['protocol']}).",
-            *verdict(result, self.protocol),
-            "",
-            f"Samples: {describe_source(result['source'])}; {window}.",
-            f"{describe_classifier(result['classifier'], self.protocol)} Score: exp(mean KL(p(y|x) || "
-            f"p(y))), p(y|x) the softmax of fc8, in float64{single(result['scores'])}.",
-            describe_making(result),
-        ]
+        return describe_score(
+            result,
+            self.protocol,
+            f"Inception score {score} ({many}",
+            describe_source(result["source"]),
+            f"Score: exp(mean KL(p(y|x) || p(y))), p(y|x) the softmax of fc8, in float64"
+            f"{single(result['scores'])}.",
+        )
 
 
 class Frechet(Inception):
@@ -250,17 +243,13 @@ class Frechet(Inception):
         )
 
     def particulars(self, measured):
-        found = departures.of_measuring(
-            measured, self.classifier, self.source.description, self.protocol, self.args.window
-        )
-        found += departures.of_data(self.reference.description.get("facts"), UCF101_VIDEOS)
-        published = self.protocol.frechet_windows is not None  # TGAN's authors published no distances
-        return {
-            "source": self.source.description,
-            "reference": self.reference.description,
-            **self.common(),
-            "departures": departures.as_json(found) if published else None,
-        }
+        found = {**super().particulars(measured), "reference": self.reference.description}
+        if self.protocol.frechet_windows is None:  # TGAN's authors published no distances
+            found["departures"] = None
+        return found
+
+    def departures(self):
+        return departures.of_data(self.reference.description.get("facts"), UCF101_VIDEOS)
 
     def describe(self, result):
         many = f"{result['samples']} samples of each"
@@ -270,16 +259,15 @@ class Frechet(Inception):
             many = f"{result['repeats']} x {many}"
         distance = with_spread(result["frechet_distance"], result["standard_deviation"])
         sources = f"{describe_source(result['source'])}; reference: {describe_source(result['reference'])}"
-        return [
-            f"Fréchet distance {distance} ({many}; protocol {result['protocol']}).",
-            *verdict(result, self.protocol),
-            "",
-            f"Samples: {sources}; {describe_window(result)}; seed {result['seed']}.",
-            f"{describe_classifier(result['classifier'], self.protocol)} Features: {result['features']}, "
-            f"{result['dimensions']} dimensions{single(result['distances'])}. The distance is biased "
-            "upwards, the more the fewer samples; compare only distances of equally many.",
-            describe_making(result),
-        ]
+        return describe_score(
+            result,
+            self.protocol,
+            f"Fréchet distance {distance} ({many}",
+            sources,
+            f"Features: {result['features']}, {result['dimensions']} dimensions"
+            f"{single(result['distances'])}. The distance is biased upwards, the more the fewer samples; "
+            "compare only distances of equally many.",
+        )
 
 
 class Game:
@@ -299,10 +287,6 @@ class Game:
         runs = self.a, self.b
         rows = [nearest(run.config, configurations(3)) for run in runs]
         found = departures.of_game(measured, list(zip(runs, rows)), TGAN.samples)
-        if rows[0] != PLAYER_A:
-            found.append(departures.Departure("model A", rows[0], PLAYER_A))
-        for run in runs:
-            found += departures.of_data(run.data, MOVING_MNIST)
         tested_on = VideoDataset(self.test_data, self.a.config.n_frames).describe()
         return {
             **{
@@ -320,7 +304,7 @@ class Game:
                 name for name, run in zip("ab", runs) if same_data(run.data, tested_on)
             ],
             "made_by": provenance.describe(get_device(self.args.gpu)),
-            "departures": departures.as_json(dict.fromkeys(found)),
+            "departures": departures.as_json(found),
         }
 
     def describe(self, result):
@@ -356,19 +340,6 @@ class Game:
             f"seeds {result['seed']} for A, {result['seed_b']} for B.",
             describe_making(result),
         ]
-
-
-def of_source(source, protocol):
-    """Return the departures of what is scored: of a run's settings and data, or of a data set."""
-    facts = source.description.get("facts")
-    if source.description["kind"] not in ("generator", "data set"):
-        return []
-    if protocol is not TGAN:  # of others' models only the data can be told
-        return departures.of_data(facts, UCF101_VIDEOS)
-    found = departures.of_data(facts, UCF101)
-    if source.description["kind"] == "generator":
-        found = departures.of_run(source.run, nearest(source.run.config, configurations(4))) + found
-    return found
 
 
 def check_arguments(args):

@@ -66,7 +66,7 @@ def main(argv=None):
     else:
         device = use_device(args.gpu)
         titled = [draw_run(path, name, args, device) for path, name in zip(args.runs, run_names(args.runs))]
-        below = args.figure in (5, 6) and not args.moving
+        below = args.figure in (5, 6) and not moves(args)
         picture = join(titled, axis=1 if below else 2, gap=10 * args.scale)
     save_picture(args.out, picture, args.fps)
     what = "" if args.figure == 2 else f", seed {args.seed}"
@@ -106,10 +106,10 @@ def draw_samples(run, name, args):
     generator = run.generator
     n_frames, slow = generator.video_shape[1], args.figure == 6
     if slow:
-        window = None if args.moving else page_window(n_frames, args.factor)
+        window = None if moves(args) else page_window(n_frames, args.factor)
         generator = InterpolatingGenerator(generator, args.factor, window)
-    videos = sample(generator, args.num, args.seed, name)
-    if args.moving:
+    videos = sample(generator, number_of_videos(args), args.seed, name)
+    if moves(args):
         picture = to_rgb(tile(videos))
     elif args.figure == 4:
         picture = to_rgb(tile(videos[:, :, :1]))
@@ -124,14 +124,14 @@ def draw_samples_by_label(run, name, args):
     labels = parse_labels(args.label or ["all"], run)
     if not args.label:
         labels = labels[:LABELS_ON_A_PAGE]
-    num = args.num
+    num = number_of_videos(args)
     if num * len(labels) > MAX_GRID:
         raise InputError(f"{num} videos of {len(labels)} labels are more than {MAX_GRID}")
     videos = sample(run.generator, num * len(labels), args.seed, name, np.repeat(labels, num))
     names, rows = [label_name(label, run) for label in labels], []
     for i in range(len(labels)):
         of_label = videos[i * num : (i + 1) * num]
-        if args.moving:
+        if moves(args):
             row = to_rgb(tile(of_label, columns=num))
         else:
             of_label = of_label[:, :, spread_frames(of_label.shape[2], 4)]
@@ -174,22 +174,27 @@ def describe_clipping(config):
     return named[config.clipping]
 
 
+def moves(args):
+    return check_suffix(args.out) != ".png"
+
+
+def number_of_videos(args):
+    return DEFAULT_NUM.get(args.figure, 1) if args.num is None else args.num
+
+
 def font_size(args):
     return 8 + 4 * args.scale
 
 
 def check_arguments(args):
-    suffix = check_suffix(args.out)
-    args.moving = suffix != ".png"
-    if suffix == ".npy" or (args.figure == 2 and args.moving):
+    if check_suffix(args.out) == ".npy" or (args.figure == 2 and moves(args)):
         wanted = ".png" if args.figure == 2 else ".png, .gif or .mp4"
         raise InputError(f"{args.out} must end in {wanted} for figure {args.figure}")
-    if args.num is None:
-        args.num = DEFAULT_NUM.get(args.figure, 1)
-    check_positive_int(num=args.num, factor=args.factor)
+    num = number_of_videos(args)
+    check_positive_int(num=num, factor=args.factor)
     check_picture_options(args, [args.seed])
-    if args.num > MAX_GRID:
-        raise InputError(f"num must be at most {MAX_GRID}, not {args.num}")
+    if num > MAX_GRID:
+        raise InputError(f"num must be at most {MAX_GRID}, not {num}")
     if args.factor > 64:
         raise InputError(f"factor must be at most 64, not {args.factor}")
     for option, figure in ("label", 7), ("key", 2):

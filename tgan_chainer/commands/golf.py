@@ -31,16 +31,7 @@ from tgan_chainer.files import load_lines
 
 
 def main(argv=None):
-    parser = ArgumentParser(__doc__)
-    parser.add_argument("src", metavar="SRC", help="folder that the paths in LIST start from")
-    parser.add_argument("list", metavar="LIST", help="text file, the path of one JPEG a line")
-    parser.add_argument("out", metavar="OUT", help="file to make, such as data/golf.h5")
-    parser.add_argument(
-        "--size", type=parse_size, metavar="N", default=64, help="side of the frames (default: %(default)s)"
-    )
-    add_making_options(parser)
-    args = parser.parse_args(argv)
-
+    args = parse_arguments(argv)
     return make_video_file(
         args.out,
         read_list(args.list, args.src),
@@ -96,3 +87,15 @@ def read_stack(path, size, gray=False, resize="bicubic"):
         frames.append(np.asarray(frame.resize((size, size), RESAMPLING[resize])))
     clip = np.stack(frames)
     return (clip[..., None] if gray else clip), None
+
+
+def parse_arguments(argv):
+    parser = ArgumentParser(__doc__)
+    parser.add_argument("src", metavar="SRC", help="folder that the paths in LIST start from")
+    parser.add_argument("list", metavar="LIST", help="text file, the path of one JPEG a line")
+    parser.add_argument("out", metavar="OUT", help="file to make, such as data/golf.h5")
+    parser.add_argument(
+        "--size", type=parse_size, metavar="N", default=64, help="side of the frames (default: %(default)s)"
+    )
+    add_making_options(parser)
+    return parser.parse_args(argv)

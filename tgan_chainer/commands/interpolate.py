@@ -47,6 +47,8 @@ from tgan_chainer.videos import MAX_GRID, check_suffix, save_videos, to_uint8
 
 import chainer
 
+# Of options that mean something only with --between, or only without it.
+DEFAULTS = {"factor": 4, "num": 4, "seed": 0, "steps": 8}
 MAX_FACTOR = 64
 MAX_STEPS = 64  # they are generated all at once
 
@@ -64,27 +66,28 @@ def main(argv=None):
 
 def interpolate(run, args):
     generator = run.generator
+    factor, num, seed = (value_of(args, name) for name in ("factor", "num", "seed"))
     n_frames, still = generator.video_shape[1], args.out.lower().endswith(".png")
-    window = args.frames or (page_window(n_frames, args.factor) if still else (1, n_frames))
-    slow = InterpolatingGenerator(generator, args.factor, window)
-    labels, num = repeat_labels(args.label, args.num, run)
+    window = args.frames or (page_window(n_frames, factor) if still else (1, n_frames))
+    slow = InterpolatingGenerator(generator, factor, window)
+    labels, num = repeat_labels(args.label, num, run)
     if num > MAX_GRID and not args.out.lower().endswith(".npy"):
         raise InputError(f"more than {MAX_GRID} videos do not fit into one picture; write an .npy")
-    videos = tqdm(slow.sample(num, args.seed, labels=labels), total=num, unit="video", disable=None)
+    videos = tqdm(slow.sample(num, seed, labels=labels), total=num, unit="video", disable=None)
     if still:
-        picture = draw_interpolation(to_uint8(np.stack(list(videos))), args.factor)
+        picture = draw_interpolation(to_uint8(np.stack(list(videos))), factor)
         save_picture(args.out, enlarge(picture, args.scale))
     else:
         save_videos(args.out, videos, count=num, fps=args.fps, scale=args.scale)
     first, last = window
     print(
-        f"{num} videos of iteration {run.iteration}, seed {args.seed}, frames {first} to {last} in "
+        f"{num} videos of iteration {run.iteration}, seed {seed}, frames {first} to {last} in "
         f"{slow.video_shape[1]} steps: {args.out}"
     )
 
 
 def generate_between(run, args):
-    generator = run.generator
+    generator, steps = run.generator, value_of(args, "steps")
     first, last = args.frames or (1, generator.video_shape[1])
     check_window(first, last, generator.video_shape[1])
     labels = parse_labels(args.label, run) if args.label else None
@@ -95,16 +98,16 @@ def generate_between(run, args):
     z0_start, z0_end = (generator.draw_z0(1, random_state)[0] for random_state in (start, end))
     if generator.n_classes:
         label = generator.draw_labels(1, label_state) if labels is None else np.array(labels, np.int32)
-        labels = generator.device.send(label).repeat(args.steps)
+        labels = generator.device.send(label).repeat(steps)
     with chainer.using_config("train", False), chainer.no_backprop_mode():
-        videos = generator.generate_between(z0_start, z0_end, args.steps, labels).array
+        videos = generator.generate_between(z0_start, z0_end, steps, labels).array
     videos = chainer.get_device("@numpy").send(videos)[:, :, first - 1 : last]
     if args.out.lower().endswith(".png"):
         save_picture(args.out, enlarge(draw_between(to_uint8(videos)), args.scale))
     else:
         save_videos(args.out, videos, fps=args.fps, scale=args.scale)
     seeds = " to ".join(map(str, args.between))
-    print(f"{args.steps} videos of iteration {run.iteration}, from seed {seeds}: {args.out}")
+    print(f"{steps} videos of iteration {run.iteration}, from seed {seeds}: {args.out}")
 
 
 def check_arguments(args):
@@ -113,16 +116,19 @@ def check_arguments(args):
         raise InputError(f"{given[0]} has no meaning with --between, which takes --steps and two seeds")
     if args.between is None and args.steps is not None:
         raise InputError("--steps has no meaning without --between A B")
-    for name, default in {"factor": 4, "num": 4, "seed": 0, "steps": 8}.items():
-        if getattr(args, name) is None:
-            setattr(args, name, default)
-    check_positive_int(factor=args.factor, num=args.num)
-    check_picture_options(args, [args.seed, *(args.between or [])])
-    if args.factor > MAX_FACTOR:
-        raise InputError(f"factor must be at most {MAX_FACTOR}, not {args.factor}")
-    if not 2 <= args.steps <= MAX_STEPS:
-        raise InputError(f"steps must be in 2 ... {MAX_STEPS}, not {args.steps}")
+    factor, steps = value_of(args, "factor"), value_of(args, "steps")
+    check_positive_int(factor=factor, num=value_of(args, "num"))
+    check_picture_options(args, [value_of(args, "seed"), *(args.between or [])])
+    if factor > MAX_FACTOR:
+        raise InputError(f"factor must be at most {MAX_FACTOR}, not {factor}")
+    if not 2 <= steps <= MAX_STEPS:
+        raise InputError(f"steps must be in 2 ... {MAX_STEPS}, not {steps}")
     check_suffix(args.out)
+
+
+def value_of(args, name):
+    given = getattr(args, name)
+    return DEFAULTS[name] if given is None else given
 
 
 def parse_arguments(argv):

@@ -38,6 +38,13 @@ def parse_size(text):
     return int(text)
 
 
+def add_fps_option(parser):
+    """Give a command that decodes videos the option --fps."""
+    parser.add_argument(
+        "--fps", type=parse_fps, help="resample to so many frames a second (default: as they are)"
+    )
+
+
 def parse_fps(text):
     """Turn ``25``, ``29.97`` or ``30000/1001`` into a Fraction; a ``type=`` for argparse."""
     plain = re.fullmatch(r"[0-9]{1,7}(\.[0-9]{0,6})?(/[0-9]{1,7})?", text)

@@ -35,9 +35,9 @@ from tgan_chainer.datasets import VideoDataset
 from tgan_chainer.devices import use_device
 from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations import load_classifier
-from tgan_chainer.reproduction.making import Order, default_data, load_preset, make
 from tgan_chainer.reproduction.page import write_page
 from tgan_chainer.reproduction.rows import TABLES
+from tgan_chainer.reproduction.running import Order, default_data, load_preset, make
 from tgan_chainer.reproduction.tables import PRESETS, TableFile, load_sections
 
 FOLDER = "results"
@@ -50,6 +50,7 @@ def main(argv=None):
     preset = load_preset(args.preset)
     order = Order(
         number=args.table,
+        folder=FOLDER,
         preset=preset,
         data=args.data or default_data(args.table, preset),
         test_data=args.test_data,

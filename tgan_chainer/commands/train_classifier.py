@@ -52,7 +52,7 @@ MEAN_OF = 256  # windows
 def main(argv=None):
     args = parse_arguments(argv)
     check_arguments(args)
-    device = use_device(args.gpu)
+    device, out = use_device(args.gpu), out_of(args)
     everything = VideoDataset(args.data, with_labels=True)
     training, validation = split(everything, args)
     n_classes = len(everything.label_names or range(everything.labels.max() + 1))
@@ -79,9 +79,9 @@ def main(argv=None):
         iterator, optimizer, device=device, loss_func=loss, auto_new_epoch=False
     )
     stop = IterationsOrSignal(args.iterations)
-    trainer = chainer.training.Trainer(updater, stop, os.path.dirname(args.out) or ".")
+    trainer = chainer.training.Trainer(updater, stop, os.path.dirname(out) or ".")
     log = extensions.Log(stop.every(args.log_interval), in_file=False)
-    keep_best = KeepBest(args, classifier, validation, everything.describe(), device)
+    keep_best = KeepBest(args, out, classifier, validation, everything.describe(), device)
     trainer.extend(keep_best, trigger=stop.every(args.validation_interval))
     trainer.extend(log)
     trainer.extend(extensions.Console(log, args.iterations))
@@ -89,7 +89,7 @@ def main(argv=None):
     with stop, np.errstate(all="ignore"):
         trainer.run(show_loop_exception_msg=False)
     guessing = np.bincount(validation.labels).max() / validation.n_clips
-    print(f"{args.out}: accuracy {keep_best.best:.1%} on clips set apart (guessing: {guessing:.1%})")
+    print(f"{out}: accuracy {keep_best.best:.1%} on clips set apart (guessing: {guessing:.1%})")
     return 128 + stop.signal if stop.signal is not None else 0
 
 
@@ -98,8 +98,8 @@ class KeepBest(chainer.training.Extension):
 
     priority = chainer.training.PRIORITY_WRITER
 
-    def __init__(self, args, classifier, validation, data, device):
-        self.args, self.classifier, self.validation = args, classifier, validation
+    def __init__(self, args, out, classifier, validation, data, device):
+        self.args, self.out, self.classifier, self.validation = args, out, classifier, validation
         self.data, self.device = data, device
         self.best = -1.0
 
@@ -116,7 +116,7 @@ class KeepBest(chainer.training.Extension):
         if accuracy > self.best:
             self.best = accuracy
             save_classifier(
-                self.args.out,
+                self.out,
                 self.classifier,
                 {
                     "accuracy": accuracy,
@@ -186,12 +186,15 @@ def check_arguments(args):
         raise InputError(f"learning_rate must be more than 0 and less than 1, not {args.learning_rate}")
     if args.mean and not args.init:
         raise InputError("--mean belongs to --init with the published weights")
-    if args.out is None:
-        name = os.path.splitext(os.path.basename(args.data))[0]
-        args.out = os.path.join("results", f"classifier_{name}.npz")
-    if os.path.exists(args.out) and not args.force:
-        raise InputError(f"{args.out} exists already; name another file by --out, or replace it by --force")
-    check_can_write(args.out)
+    out = out_of(args)
+    if os.path.exists(out) and not args.force:
+        raise InputError(f"{out} exists already; name another file by --out, or replace it by --force")
+    check_can_write(out)
+
+
+def out_of(args):
+    name = os.path.splitext(os.path.basename(args.data))[0]
+    return args.out or os.path.join("results", f"classifier_{name}.npz")
 
 
 def parse_arguments(argv):

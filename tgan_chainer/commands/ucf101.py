@@ -42,7 +42,7 @@ import sys
 import zipfile
 
 from tgan_chainer.commands.cli import ArgumentParser
-from tgan_chainer.commands.making_options import add_making_options, parse_fps, parse_size
+from tgan_chainer.commands.making_options import add_fps_option, add_making_options, parse_size
 from tgan_chainer.datasets.decoding import Resizing, read_video
 from tgan_chainer.datasets.making import Clip, check_arguments, make_video_file
 from tgan_chainer.datasets.published import UCF101_CLASSES, UCF101_CLIPS
@@ -64,37 +64,7 @@ UNPACKERS = {
 
 
 def main(argv=None):
-    parser = ArgumentParser(__doc__)
-    parser.add_argument("src", metavar="SRC", help="folder of the videos, or UCF101.rar")
-    parser.add_argument("out", metavar="OUT", help="file to make, such as data/ucf101.h5")
-    parser.add_argument("--download", action="store_true", help="fetch SRC, and the splits, if missing")
-    parser.add_argument(
-        "--split",
-        choices=list(UCF101_CLIPS),
-        default="all",
-        help="part of the data set (default: %(default)s)",
-    )
-    parser.add_argument("--splits", metavar="FOLDER", help=f"where to find {SPLITS}'s files")
-    for name, default in (("width", 85), ("height", 64)):
-        parser.add_argument(
-            f"--{name}",
-            type=parse_size,
-            metavar="N",
-            default=default,
-            help="pixels to resize to (default: %(default)s)",
-        )
-    parser.add_argument(
-        "--crop",
-        type=int,
-        metavar="N",
-        default=64,
-        help="side of the square to keep, 0: all (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--fps", type=parse_fps, help="resample to so many frames a second (default: as they are)"
-    )
-    add_making_options(parser)
-    args = parser.parse_args(argv)
+    args = parse_arguments(argv)
     if not 0 <= args.crop <= min(args.width, args.height):
         raise InputError(
             f"--crop is {args.crop}; expected 0 to {min(args.width, args.height)}, the shorter side"
@@ -304,3 +274,35 @@ def read_list(path):
     if not lines:
         raise InputError(f"{path}: an empty list; fetch {SPLITS_URL} again")
     return lines
+
+
+def parse_arguments(argv):
+    parser = ArgumentParser(__doc__)
+    parser.add_argument("src", metavar="SRC", help="folder of the videos, or UCF101.rar")
+    parser.add_argument("out", metavar="OUT", help="file to make, such as data/ucf101.h5")
+    parser.add_argument("--download", action="store_true", help="fetch SRC, and the splits, if missing")
+    parser.add_argument(
+        "--split",
+        choices=list(UCF101_CLIPS),
+        default="all",
+        help="part of the data set (default: %(default)s)",
+    )
+    parser.add_argument("--splits", metavar="FOLDER", help=f"where to find {SPLITS}'s files")
+    for name, default in (("width", 85), ("height", 64)):
+        parser.add_argument(
+            f"--{name}",
+            type=parse_size,
+            metavar="N",
+            default=default,
+            help="pixels to resize to (default: %(default)s)",
+        )
+    parser.add_argument(
+        "--crop",
+        type=int,
+        metavar="N",
+        default=64,
+        help="side of the square to keep, 0: all (default: %(default)s)",
+    )
+    add_fps_option(parser)
+    add_making_options(parser)
+    return parser.parse_args(argv)

@@ -31,7 +31,7 @@ import os
 import sys
 
 from tgan_chainer.commands.cli import ArgumentParser
-from tgan_chainer.commands.making_options import add_making_options, parse_fps, parse_size
+from tgan_chainer.commands.making_options import add_fps_option, add_making_options, parse_size
 from tgan_chainer.datasets.decoding import VIDEO_SUFFIXES, Resizing, read_video
 from tgan_chainer.datasets.images import IMAGE_SUFFIXES
 from tgan_chainer.datasets.making import Clip, make_video_file
@@ -49,25 +49,7 @@ SPLIT_NAMES = {"train", "training", "val", "valid", "validation", "test", "testi
 
 
 def main(argv=None):
-    parser = ArgumentParser(__doc__)
-    parser.add_argument("src", metavar="SRC", help="folder of videos, or of folders of videos")
-    parser.add_argument("out", metavar="OUT", help="file to make, such as data/mine.h5")
-    parser.add_argument(
-        "--split", metavar="NAME", help="take SRC/NAME, such as train of SRC/train/CLASS/ and SRC/val/CLASS/"
-    )
-    parser.add_argument(
-        "--size",
-        type=parse_size,
-        metavar="N",
-        default=64,
-        help="side of the square frames (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--fps", type=parse_fps, help="resample to so many frames a second (default: as they are)"
-    )
-    add_making_options(parser)
-    args = parser.parse_args(argv)
-
+    args = parse_arguments(argv)
     clips, label_names = find_clips(args.src, args.split)
     resizing = Resizing(None, None, args.size, args.resize)
     return make_video_file(
@@ -133,3 +115,22 @@ def tell_others(src):
     ):
         if found:
             print(f"left out: {len(found)} {what} not read here, such as {found[0]}", file=sys.stderr)
+
+
+def parse_arguments(argv):
+    parser = ArgumentParser(__doc__)
+    parser.add_argument("src", metavar="SRC", help="folder of videos, or of folders of videos")
+    parser.add_argument("out", metavar="OUT", help="file to make, such as data/mine.h5")
+    parser.add_argument(
+        "--split", metavar="NAME", help="take SRC/NAME, such as train of SRC/train/CLASS/ and SRC/val/CLASS/"
+    )
+    parser.add_argument(
+        "--size",
+        type=parse_size,
+        metavar="N",
+        default=64,
+        help="side of the square frames (default: %(default)s)",
+    )
+    add_fps_option(parser)
+    add_making_options(parser)
+    return parser.parse_args(argv)

@@ -5,18 +5,20 @@ from tgan_chainer.kernels.layout import batch_first, batch_last
 from chainer import backend
 from chainer.utils import type_check
 
+SLOPE = 0.2  # the discriminator's below zero (Section 3.4)
+
 
 def relu(x):
     """Do what :func:`chainer.functions.relu` does; arguments and result are those of :func:`leaky_relu`."""
     return leaky_relu(x, slope=0.0)
 
 
-def leaky_relu(x, slope=0.2):
+def leaky_relu(x, slope=SLOPE):
     """Do what :func:`chainer.functions.leaky_relu` does, faster.
 
     Args:
         x: float, of any shape.
-        slope (float): Slope below zero, in [0, 1]. The default is the discriminator's (Section 3.4).
+        slope (float): Slope below zero, in [0, 1].
 
     Returns:
         ~chainer.Variable: float, of the shape of ``x``. It can be differentiated once.

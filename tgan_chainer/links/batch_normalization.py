@@ -1,9 +1,10 @@
-from tgan_chainer.functions import batch_normalization, fixed_batch_normalization, leaky_relu, relu
+from tgan_chainer.functions import batch_normalization, fixed_batch_normalization
+from tgan_chainer.functions.leaky_relu import SLOPE, leaky_relu, relu
 
 import chainer
 import chainer.links as L
 
-_SLOPES = {None: 1.0, relu: 0.0, leaky_relu: 0.2}
+_SLOPES = {None: 1.0, relu: 0.0, leaky_relu: SLOPE}
 
 
 class BatchNormalization(L.BatchNormalization):

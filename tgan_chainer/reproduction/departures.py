@@ -7,7 +7,16 @@ values, never by reading a sentence: what a run or a file calls itself does not 
 import dataclasses
 import typing
 
-from tgan_chainer.reproduction.rows import configuration
+from tgan_chainer.evaluations.protocols import TGAN
+from tgan_chainer.reproduction.rows import (
+    MOVING_MNIST,
+    PLAYER_A,
+    UCF101,
+    UCF101_VIDEOS,
+    configuration,
+    configurations,
+    nearest,
+)
 
 REDUCED = "REDUCED: not a reproduction of the paper's numbers."  # what departs says so wherever it is shown
 
@@ -85,6 +94,24 @@ def of_data(facts, published):
     ]
 
 
+def of_source(source, protocol):
+    """Compare what is scored, a :class:`VideoSource`, with what the protocol's papers scored.
+
+    Returns:
+        list of Departure: Of a generator those of its data and, with TGAN's protocol, of its settings from
+        those of the nearest row of Table 4; of a data set those of the data. Of files nothing can be told.
+    """
+    kind, facts = source.description["kind"], source.description.get("facts")
+    if kind not in ("generator", "data_set"):
+        return []
+    if protocol is not TGAN:  # of others' models only the data can be told
+        return of_data(facts, UCF101_VIDEOS)
+    found = of_data(facts, UCF101)
+    if kind == "generator":
+        found = of_run(source.run, nearest(source.run.config, configurations(4))) + found
+    return found
+
+
 def of_measuring(measured, classifier, source, protocol, window="random"):
     """Compare how an inception score or a Fréchet distance was measured with its protocol.
 
@@ -143,6 +170,11 @@ def of_game(measured, players, n_samples):
         list of Departure: What holds for both players is told once.
     """
     found = [departure for run, row in players for departure in of_run(run, row)]
+    row_a = players[0][1]
+    if row_a != PLAYER_A:
+        found.append(Departure("model A", row_a, PLAYER_A))
+    for run, _ in players:
+        found += of_data(run.data, MOVING_MNIST)
     iterations = [run.iteration for run, _ in players]
     if iterations[0] != iterations[1]:
         found.append(Departure("iterations of A and B", iterations, "equally many"))

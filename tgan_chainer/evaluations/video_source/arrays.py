@@ -47,7 +47,7 @@ class ArraySource(VideoSource):
             "size": first.shape[-1] if size is None else size,
         }
         if size not in (None, first.shape[-1]):
-            self.description["resized from"] = f"{first.shape[-1]} ({RESIZING})"
+            self.description["resized_from"] = f"{first.shape[-1]} ({RESIZING})"
 
     def items(self, n, seed=0, repeat=0):
         def read(i):

@@ -17,7 +17,7 @@ class DatasetSource(VideoSource):
         self._window = window
         self._part = "all" if clips is None else zlib.crc32(np.asarray(clips).tobytes())
         self.description = {
-            "kind": "data set",
+            "kind": "data_set",
             "path": path,
             "source": self.dataset.source,
             "facts": self.dataset.describe(),

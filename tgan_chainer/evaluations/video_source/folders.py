@@ -36,7 +36,7 @@ class FolderSource(VideoSource):
             "fps": None if fps is None else str(fps),
         }
         if value_range is not None:
-            self.description["values of arrays"] = value_range
+            self.description["values_of_arrays"] = value_range
 
     def items(self, n, seed=0, repeat=0):
         def read(i):

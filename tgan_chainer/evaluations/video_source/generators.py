@@ -30,7 +30,7 @@ class GeneratorSource(VideoSource):
             "iteration": self.run.iteration,
             "training": self.run.config.description,
             # Generators of older versions do not know more than a path.
-            "trained on": (self.run.data or {"source": self.run.config.data})["source"],
+            "trained_on": (self.run.data or {"source": self.run.config.data})["source"],
             "facts": self.run.data,
             "size": self.generator.video_shape[-1],
         }

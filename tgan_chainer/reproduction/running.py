@@ -1,4 +1,4 @@
-"""Making a table: training what is missing, scoring what is trained, row by row."""
+"""Running a table: training what is missing, scoring what is trained, row by row."""
 
 import dataclasses
 import functools
@@ -8,7 +8,7 @@ import time
 
 from tgan_chainer import provenance
 from tgan_chainer.children import Interrupted, call
-from tgan_chainer.config import CONFIGS, Config
+from tgan_chainer.config import CONFIGS, Config, as_options
 from tgan_chainer.datasets import VideoDataset, same_data
 from tgan_chainer.devices import get_device
 from tgan_chainer.errors import InputError, NonFiniteError
@@ -25,7 +25,7 @@ from tgan_chainer.files import locked
 from tgan_chainer.logs import has_log
 from tgan_chainer.reading import message_line
 from tgan_chainer.reproduction import departures
-from tgan_chainer.reproduction.rows import MOVING_MNIST, PLAYER_A, TABLES, UCF101, configuration
+from tgan_chainer.reproduction.rows import PLAYER_A, TABLES, UCF101, configuration
 from tgan_chainer.runs import read_run
 from tgan_chainer.snapshots import RESUMABLE, find_snapshots, newest_snapshot
 
@@ -82,6 +82,7 @@ class Order:
 
     Attributes:
         number (int): The table's number in the paper.
+        folder (str): Where the table's files lie; they tell the runs' folders as seen from there.
         preset (Preset): How much of it.
         data (str): The data to train and score on.
         test_data (str or None): For Table 3: videos that no model was trained on.
@@ -94,6 +95,7 @@ class Order:
     """
 
     number: int
+    folder: str
     preset: Preset
     data: str
     test_data: str | None = None
@@ -116,6 +118,10 @@ class Order:
     @property
     def gpu_option(self):
         return [] if self.gpu is None else ["--gpu", self.gpu]
+
+    def relative(self, path):
+        """Return a path as the page in the table's folder is to find it."""
+        return os.path.relpath(path, self.folder)
 
 
 def make(order, rows, table):
@@ -173,7 +179,6 @@ class Games:
         test_data, device = order.test_data or order.data, get_device(order.gpu)
         game = measure_gam(*folders, test_data, order.data, n_samples, order.seed, device=device)
         found = departures.of_game(game, list(zip(runs, names)), TGAN.samples)
-        found += departures.of_data(order.described, MOVING_MNIST)
         return {
             "status": "done",
             "ours": game["r_sample"],
@@ -181,7 +186,7 @@ class Games:
             "winner": {"A": "TGAN", "B": row.name.split(" vs. ")[1], "tie": "neither"}[game["winner"]],
             "fair": game["fair"],
             "game": game,
-            "folders": dict(zip(row.name.split(" vs. "), map(relative, folders))),
+            "folders": dict(zip(row.name.split(" vs. "), map(order.relative, folders))),
             "settings": settings,
             "departures": departures.as_json(found),
             "runs": settings["players"],
@@ -236,7 +241,7 @@ class Scores:
             "ours": score["inception_score"],
             "spread": score["standard_deviation"],
             "score": score,
-            "folders": {row.name: relative(folder)} if run else {},
+            "folders": {row.name: order.relative(folder)} if run else {},
             "settings": settings,
             "departures": departures.as_json(found),
             "runs": [settings["run"]] if run else [],
@@ -299,8 +304,7 @@ def trained(name, order):
         command = ["--out", folder, "--resume", "--iterations", target, "--data", order.data]
     else:
         settings |= {"data": order.data, "seed": order.seed}
-        options = [str(x) for key, value in settings.items() for x in ("--" + key.replace("_", "-"), value)]
-        command = ["--config", os.path.join(CONFIGS, f"{name}.yaml"), "--out", folder, *options]
+        command = ["--config", os.path.join(CONFIGS, f"{name}.yaml"), "--out", folder, *as_options(settings)]
     call("train", *command, *order.gpu_option)
     return folder
 
@@ -347,11 +351,6 @@ def summarize(run):
         "hardware": all_of("hardware"),
         "commit": all_of("commit"),
     }
-
-
-def relative(folder):
-    """Return a path as the page, which lies in results/, is to find it."""
-    return os.path.relpath(folder, "results")
 
 
 def scored(order):

@@ -62,6 +62,7 @@ class Config:
     """
 
     description: str = _setting("", "what this run reproduces; printed first", resumable=True)
+    expect: str = _setting("", "when its videos begin to look like something; printed, too", resumable=True)
     data: str = _setting(
         "data/moving_mnist.h5", "the data set, an HDF5 video file made by datasets/*.py", resumable=True
     )
@@ -174,6 +175,9 @@ class Config:
     )
     lipschitz: bool = _setting(
         False, "whether the true operator norms of D's layers are reported (dis/lipschitz)", resumable=True
+    )
+    tensorboard: bool = _setting(
+        False, "whether TensorBoard's files are written, too (needs tensorboardX)", resumable=True
     )
 
     def __post_init__(self):

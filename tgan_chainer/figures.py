@@ -239,7 +239,8 @@ def draw_curves(curves, ylabel):
     canvas = FigureCanvasAgg(figure)
     axes = figure.subplots()
     for name, (iterations, losses) in curves.items():
-        axes.plot(iterations, losses, linewidth=1, label=name)
+        marker = "." if len(iterations) == 1 else None  # one entry makes no line
+        axes.plot(iterations, losses, linewidth=1, marker=marker, label=name)
     axes.set_xlabel("iteration")
     axes.set_ylabel(ylabel)
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -268,7 +269,8 @@ def save_picture(path, picture, fps=8):
         fps (float): Frames per second.
     """
     video = picture.transpose(3, 0, 1, 2)
-    save_videos(path, [(video.astype(np.float32) - 128) / 128], fps=fps)  # it gives back the same bytes
+    as_floats = (video.astype(np.float32) - 128) / 128  # from which it makes the same bytes
+    save_videos(path, [as_floats], fps=fps, scale=1)
 
 
 def _pad(picture, top, bottom, right):

@@ -43,6 +43,14 @@ def commit():
         return None
 
 
+def describe_hardware(device):
+    """Return what a device (~chainer.backend.Device) computes with, as text: a GPU, or a CPU and threads."""
+    if device.xp is not np:
+        return cuda.cupy.cuda.runtime.getDeviceProperties(device.device.id)["name"].decode()
+    machine = describe_machine()
+    return f"{machine['CPU']}, {thread_count()} of {machine['cores']} cores"
+
+
 def describe(device):
     """Describe all that a result depends on but its settings.
 
@@ -50,25 +58,21 @@ def describe(device):
         device (~chainer.backend.Device): Where it is computed.
 
     Returns:
-        dict: ``date``, ``commit``, ``version`` of this package, ``versions`` of others, ``hardware`` (the
-        GPU, or the CPU and the number of threads, as text), ``kernels`` (which a CPU computes with, as
-        text), and what :func:`describe_machine` returns.
+        dict: ``date``, ``commit``, ``version`` of this package, ``versions`` of others, ``hardware`` (see
+        :func:`describe_hardware`), ``kernels`` (which a CPU computes with, as text), and what
+        :func:`describe_machine` returns.
     """
-    machine = describe_machine()
     versions = {"python": platform.python_version(), "numpy": np.__version__, "chainer": chainer.__version__}
-    hardware = f"{machine['CPU']}, {thread_count()} of {machine['cores']} cores"
     if device.xp is not np:
-        properties = cuda.cupy.cuda.runtime.getDeviceProperties(device.device.id)
-        hardware = properties["name"].decode()
         versions["cupy"] = cuda.cupy.__version__
     return {
         "date": time.strftime("%Y-%m-%d %H:%M:%S %z"),
         "commit": commit(),
         "version": __version__,
         "versions": versions,
-        "hardware": hardware,
+        "hardware": describe_hardware(device),
         "kernels": native.description(),
-        **machine,
+        **describe_machine(),
     }
 
 

@@ -17,6 +17,7 @@ key of the metadata    content
                        the settings come nearest to, and where they differ from it, a list of ``{"setting":
                        ..., "here": ..., "row": ...}`` (older files have the one that was named, or neither)
 ``wall_time``          seconds of training
+``score``              of the best generator: ``{"name": ..., "value": ...}``
 ``random_states``      of a snapshot: states of the random number generators
 =====================  ======================================================================================
 """
@@ -40,6 +41,7 @@ from tgan_chainer.version import __version__
 from chainer.backends import cuda
 from chainer.serializers import DictionarySerializer, NpzDeserializer
 
+BEST = "generator_best.npz"  # beside those of each interval, the one with the best score
 RESUMABLE = "snapshot"
 GENERATOR = "generator"
 _FORMAT = "tgan_chainer snapshot 1"
@@ -101,7 +103,7 @@ def save_snapshot(path, trainer, config, **facts):
 
 
 def save_generator(path, generator, iteration, config, **facts):
-    """Write a generator to sample from; ``facts`` may have a ``wall_time``; for the rest see above."""
+    """Write a generator to sample from; ``facts`` may have ``wall_time`` and ``score``; else see above."""
     _save(path, generator, GENERATOR, iteration, config, facts)
 
 

@@ -1,4 +1,4 @@
-"""When a run stops: at its last iteration, or after the iteration in which a signal came."""
+"""When a run stops: at its last iteration, or after the one in which a signal came or its time was over."""
 
 import contextlib
 import os
@@ -8,6 +8,7 @@ import signal
 from tgan_chainer.interruption import SIGNALS
 
 _MESSAGE = b"\nfinishing the iteration to write a snapshot; the same once more ends at once\n"
+_TIME_IS_OVER = b"\nthe time is over; finishing the iteration to write a snapshot\n"
 
 
 class _AbandonedError(BaseException):
@@ -23,13 +24,15 @@ class IterationsOrSignal:
 
     Args:
         iterations (int): Where the run ends.
+        seconds (float): After how many it stops as by a signal, SIGALRM, counted from where the context
+            manager is entered; None for no limit.
 
     Attributes:
         signal (int): Number of the first signal that came, or None.
     """
 
-    def __init__(self, iterations):
-        self.iterations = iterations
+    def __init__(self, iterations, seconds=None):
+        self.iterations, self.seconds = iterations, seconds
         self.signal = None
         self._answer = (-1, False)
         self._may_abandon = False
@@ -68,20 +71,28 @@ class IterationsOrSignal:
 
     def __enter__(self):
         heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+        if self.seconds is not None:
+            heard.append(signal.SIGALRM)
         self._old = {number: signal.signal(number, self._handle) for number in heard}
+        if self.seconds is not None:
+            signal.setitimer(signal.ITIMER_REAL, self.seconds)
         return self
 
     def __exit__(self, *_):
+        if self.seconds is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in self._old.items():
             signal.signal(number, handler)
 
     def _handle(self, number, _):
-        signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
+        is_repeated = number in (signal.SIGHUP, signal.SIGALRM)
+        signal.signal(number, signal.SIG_IGN if is_repeated else signal.SIG_DFL)
         if self.signal is None:
             self.signal = number
             with contextlib.suppress(OSError, ValueError):  # nobody may be left to read it
                 if select.select([], [2], [], 0)[1]:
-                    os.write(2, _MESSAGE)  # not print(), which the signal may have interrupted
+                    # Not print(), which the signal may have interrupted.
+                    os.write(2, _TIME_IS_OVER if number == signal.SIGALRM else _MESSAGE)
         if self._may_abandon:
             self._may_abandon = False
             raise _AbandonedError

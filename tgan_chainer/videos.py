@@ -17,6 +17,7 @@ from tgan_chainer.files import atomic_path
 SUFFIXES = (".gif", ".mp4", ".png", ".npy")
 
 GAP = 2  # pixels between frames of a strip and videos of a grid
+SCALE = 2  # of a pixel, unless another one is asked for
 MAX_SCALE = 16
 STRIP_KEY = "tgan_chainer strip"  # text in a PNG: rows and columns, and the size of a pixel
 
@@ -114,7 +115,7 @@ def cut_strip(image):
     return None
 
 
-def save_videos(path, videos, count=None, columns=None, fps=8, scale=1):
+def save_videos(path, videos, count=None, columns=None, fps=8, scale=SCALE):
     """Write videos to one file, whose suffix chooses the form.
 
     ``.gif`` and ``.mp4``: a moving grid; ``.png``: a strip, one row of frames for each video; ``.npy``:
@@ -126,7 +127,7 @@ def save_videos(path, videos, count=None, columns=None, fps=8, scale=1):
         count (int): N; needed for ``.npy`` where ``videos`` has no length.
         columns (int): Videos in a row of the grid; None for a square grid.
         fps (float): Frames per second of a GIF or MP4.
-        scale (int): Size of a pixel in a GIF, MP4 or PNG.
+        scale (int): Size of a pixel in a GIF, MP4 or PNG; as large as the commands make it by default.
 
     Raises:
         InputError: The suffix is unknown, there are no videos, or too many for a grid.
@@ -144,14 +145,28 @@ def save_videos(path, videos, count=None, columns=None, fps=8, scale=1):
         collected.append(to_uint8(video))
     if not collected:
         raise InputError("there are no videos to write")
-    collected = np.stack(collected)
-    frames = strip(collected)[None] if suffix == ".png" else tile(collected, columns)
     # Encoded in memory, so that a full disk is met by our own write and not somewhere inside an encoder.
-    frames = frames.repeat(scale, axis=1).repeat(scale, axis=2)
-    layout = f"{collected.shape[0]}x{collected.shape[2]} scale {scale}"
-    encoded = _encode_png(frames[0], layout) if suffix == ".png" else _encode(suffix, frames, fps)
+    encoded = encode_videos(suffix, np.stack(collected), columns, fps, scale)
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         file.write(encoded)
+
+
+def encode_videos(suffix, videos, columns=None, fps=8, scale=SCALE):
+    """Return what :func:`save_videos` writes to a ``.gif``, ``.mp4`` or ``.png``.
+
+    Args:
+        suffix (str): One of these three.
+        videos (numpy.ndarray): uint8 (N, C, T, H, W).
+        columns, fps, scale: As for :func:`save_videos`.
+
+    Returns:
+        bytes
+    """
+    frames = strip(videos)[None] if suffix == ".png" else tile(videos, columns)
+    frames = frames.repeat(scale, axis=1).repeat(scale, axis=2)
+    if suffix == ".png":
+        return _encode_png(frames[0], f"{videos.shape[0]}x{videos.shape[2]} scale {scale}")
+    return _encode(suffix, frames, fps)
 
 
 def check_suffix(path):

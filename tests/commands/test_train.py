@@ -102,11 +102,11 @@ def test_a_conditional_model_needs_labels(tmp_path):
 
 def test_a_run_leaves_everything_in_its_folder(trained):
     assert set(os.listdir(trained)) == {
-        "config.yaml", "log.jsonl", "losses.png", "preview", "provenance.json", "snapshot_iter_3.npz",
-        "snapshot_iter_6.npz", "generator_iter_3.npz", "generator_iter_6.npz",
+        "config.yaml", "log.jsonl", "log.csv", "losses.png", "preview", "provenance.json",
+        "snapshot_iter_3.npz", "snapshot_iter_6.npz", "generator_iter_3.npz", "generator_iter_6.npz",
     }  # fmt: skip
     assert set(os.listdir(os.path.join(trained, "preview"))) == {
-        f"iter_000000{n}.{suffix}" for n in (4, 6) for suffix in ("gif", "png")
+        f"{name}.{suffix}" for name in ("real", "iter_4", "iter_6") for suffix in ("gif", "png")
     }
     with open(os.path.join(trained, "config.yaml")) as file:
         config = yaml.safe_load(file)
@@ -117,7 +117,7 @@ def test_a_run_leaves_everything_in_its_folder(trained):
         np.isfinite(entry[key]) for entry in log for key in ("gen/loss", "dis/loss", "dis/wasserstein")
     )
     assert iio.imread(os.path.join(trained, "losses.png")).ndim == 3
-    grid = iio.imread(os.path.join(trained, "preview", "iter_0000006.gif"))
+    grid = iio.imread(os.path.join(trained, "preview", "iter_6.gif"))
     assert grid.shape[1:3] == (2 * (5 * 34 - 2), 2 * (5 * 34 - 2))
 
 
@@ -292,6 +292,44 @@ def test_the_log_has_the_lipschitz_constants_if_asked_for(data, tmp_path):
         assert len(found) == 2 and all((value is not None) == (option == "--lipschitz") for value in found)
 
 
+def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = call("train.py", *TINY, "--data", data, "--dry-run", "--time-limit", "90s")
+    assert result.returncode == 0 and result.stderr == ""
+    for words in "results/videos", "7 clips of 20 frames", "image_width 8 instead of 256", "90 seconds":
+        assert words in result.stdout
+    assert "iterations 1 to 100,000" in result.stdout and "Moving MNIST" not in result.stdout
+    assert os.listdir(tmp_path) == []
+    assert_one_line_error(call("train.py", *TINY, "--data", data, "--dry-run", "--n-frames", 32), "no clip")
+
+
+def test_a_run_on_data_of_ones_own_is_named_after_it(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for option in [], ["--resume"]:
+        iterations = 1 + len(option)
+        result = call("train.py", *TINY, "--data", data, "--iterations", iterations, *option)
+        assert result.returncode == 0, result.stderr
+        assert "TGAN on videos, by tgan_moving_mnist" in result.stdout
+        assert f"trained {iterations} iterations; see results/videos/preview" in result.stdout
+    # The data of the configuration has its name, wherever they lie.
+    os.symlink(data, tmp_path / "moving_mnist.h5")
+    result = call("train.py", *TINY, "--data", "moving_mnist.h5", "--iterations", 1)
+    assert "see results/tgan_moving_mnist/preview" in result.stdout
+
+
+def test_a_time_limit_ends_in_a_snapshot_and_says_how_to_go_on(data, tmp_path):
+    out = str(tmp_path / "run")
+    result = train(data, out, "--iterations", 10**6, "--time-limit", "1s", run=call)
+    assert result.returncode == 0
+    last = result.stdout.strip().splitlines()[-1]
+    iteration = int(last.split("iteration ")[1].split()[0])
+    assert f"stopped in iteration {iteration} by --time-limit" in last and "--resume" in last
+    assert os.path.exists(os.path.join(out, f"snapshot_iter_{iteration}.npz"))
+    assert read_log(out)[-1]["iteration"] == iteration
+    resumed = call("train.py", "--gpu", -1, "--out", out, "--resume", "--iterations", iteration + 1)
+    assert resumed.returncode == 0, resumed.stderr
+
+
 def test_keep_0_keeps_all_snapshots(data, tmp_path):
     result = train(data, tmp_path / "run", "--iterations", 5, "--snapshot-interval", 1, "--keep", 0, run=call)
     assert result.returncode == 0, result.stderr
@@ -371,6 +409,8 @@ def test_a_run_cannot_become_another_one_on_resuming(trained, tmp_path):
         (["--config", "tgan_moving_mnis"], ["did you mean tgan_moving_mnist?"]),
         (["--resume", "videos.h5"], ["there is no videos.h5; expected a results folder or a snapshot"]),
         (["--resume"], ["there is no folder", "--out"]),
+        (["--time-limit", "soon"], ["'soon' is no time such as 90s, 20m, 3h30m or 2d"]),
+        (["--time-limit", "0m"], ["no time such as"]),
     ],
 )
 def test_bad_input_is_one_clear_line(data, tmp_path, arguments, words):

@@ -1,5 +1,6 @@
 """The log of a run: its cost does not grow, and it survives kills and resuming."""
 
+import csv
 import json
 import types
 
@@ -51,6 +52,24 @@ def test_what_has_been_written_is_never_written_again(tmp_path):
     assert path.read_text().startswith(before) and path.stat().st_ino == file
     log.serialize(serialized)  # nor does a snapshot carry it
     assert sum(np.asarray(array).nbytes for array in serialized.target.values()) == size
+
+
+def test_what_is_shown_is_no_number_twice_and_shares_in_per_cent():
+    entries = [{"iteration": 1, "dis/loss": -2.0, "dis/wasserstein": 2.0}, {"score/was_fooled": 0.125}]
+    assert logs.shown_names(entries) == ["dis/wasserstein", "score/was_fooled"]
+    assert logs.shown_names([{"dis/loss": 1.0, "dis/accuracy": 0.5}]) == ["dis/accuracy", "dis/loss"]
+    assert logs.value_text("score/was_fooled", 0.125) == "12.5 %"
+    assert logs.value_text("dis/wasserstein", 2.0) == "+2.0000"
+
+
+def test_the_table_has_a_column_for_each_name_and_gaps(tmp_path):
+    entries = [{"iteration": 1, "gen/loss": 0.5}, {"iteration": 2, "gen/loss": -1.5, "score/inception": 3.25}]
+    logs.save_table(tmp_path, entries)
+    with open(tmp_path / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["iteration", "epoch", "elapsed_time", "gen/loss", "score/inception"]
+    read = [{name: float(text) for name, text in row.items() if text} for row in rows]
+    assert read == entries
 
 
 def test_a_resumed_log_goes_on_within_an_interval(tmp_path):

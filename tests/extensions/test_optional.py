@@ -83,6 +83,25 @@ def test_after_a_signal_only_log_and_snapshot_are_due(capfd):
         assert stop(at(6))
 
 
+def test_when_the_time_is_over_a_picture_is_abandoned_and_the_run_stops(capfd):
+    with IterationsOrSignal(10, seconds=0.2) as stop:
+        assert not stop(at(4))
+        Optional(Picture(lambda: time.sleep(60)), stop)(None)
+        assert stop.signal == signal.SIGALRM and stop(at(5))
+    assert "the time is over" in capfd.readouterr().err
+    with IterationsOrSignal(10, seconds=0.2) as stop:
+        pass
+    time.sleep(0.4)  # the alarm would end the process now
+    assert stop.signal is None
+
+
+def test_a_failure_before_the_first_iteration_is_told_too(capsys):
+    picture = Picture(None)
+    picture.initialize = lambda trainer: open("/nowhere/real.gif")
+    Optional(picture, IterationsOrSignal(10)).initialize(None)
+    assert "No such file" in capsys.readouterr().err
+
+
 def test_a_signal_in_a_picture_stops_in_the_same_iteration(capfd):
     with IterationsOrSignal(10) as stop:
         picture, log = stop.every_without_haste(1), stop.every(4)

@@ -2,11 +2,12 @@
 
 import argparse
 import dataclasses
+import re
 
 from tgan_chainer.checks import check_positive_int, check_seed
 from tgan_chainer.config import Config, type_of, yaml_text
 from tgan_chainer.errors import InputError
-from tgan_chainer.videos import MAX_SCALE
+from tgan_chainer.videos import MAX_SCALE, SCALE
 
 
 def add_gpu_option(parser):
@@ -19,7 +20,9 @@ def add_gpu_option(parser):
 def add_picture_options(parser):
     """Give a command that makes pictures the options --fps, --scale and --gpu."""
     parser.add_argument("--fps", type=float, metavar="X", default=8, help="frames per second (default 8)")
-    parser.add_argument("--scale", type=int, metavar="N", default=2, help="size of a pixel (default 2)")
+    parser.add_argument(
+        "--scale", type=int, metavar="N", default=SCALE, help=f"size of a pixel (default {SCALE})"
+    )
     add_gpu_option(parser)
 
 
@@ -38,7 +41,7 @@ def add_settings(parser):
     """Give a parser an option for each setting of :class:`Config`; those not given stay out of its result."""
     group = parser.add_argument_group("settings", "Each overrides the key of the same name in the config.")
     for field in dataclasses.fields(Config):
-        if field.name == "description":
+        if field.name in ("description", "expect"):
             continue
         default = "" if field.default in (None, "") else f" (default {yaml_text(field.default)})"
         options = {"help": field.metadata["help"] + default, "default": argparse.SUPPRESS}
@@ -55,3 +58,13 @@ def given_settings(args):
     """Return the settings among the parsed arguments, as a dict."""
     names = {field.name for field in dataclasses.fields(Config)}
     return {name: value for name, value in vars(args).items() if name in names}
+
+
+def parse_duration(text):
+    """Turn ``90s``, ``20m``, ``3h30m`` or ``2d`` into seconds, an int; a ``type=`` for argparse."""
+    found = re.fullmatch(r"(?:(\d{1,4})d)?(?:(\d{1,6})h)?(?:(\d{1,7})m)?(?:(\d{1,8})s)?", text)
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0, 0)
+    total = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    if not total:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no time such as 90s, 20m, 3h30m or 2d")
+    return total

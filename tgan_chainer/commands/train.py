@@ -2,23 +2,28 @@
 
 Without options: TGAN with singular value clipping on Moving MNIST, with the paper's numbers, on the first
 GPU if there is one. Other experiments are YAML files in experiments/configs/, known by their names, and every
-setting in them can be given as an option as well:
+setting in them can be given as an option as well. Of a folder of your own videos, `video_folder` makes a data
+set; the results folder is then named after it:
 
   %(prog)s --gpu 0
   %(prog)s --config tgan_moving_mnist_cpu
   %(prog)s --gpu -1 --iterations 3 --batch-size 4 --out /tmp/try
-  %(prog)s --out results/tgan_moving_mnist --resume
+  %(prog)s --data data/mine.h5 --dry-run
+  %(prog)s --out results/tgan_moving_mnist --resume --time-limit 3h30m
 
-The results folder gets config.yaml (all settings), log.jsonl (losses, an entry a line), losses.png, preview/
-(a GIF and a PNG from the same latent variables each time), snapshot_iter_N.npz (to resume from) and
-generator_iter_N.npz (to sample from, see generate.py). Ctrl-C, SIGTERM or SIGHUP finishes the iteration,
-writes a snapshot and says how to go on.
+The results folder gets config.yaml (all settings), log.jsonl (losses, an entry a line), log.csv and
+losses.png (the same as a table and as curves), preview/ (real videos, and a GIF and a PNG from the same
+latent variables each time), snapshot_iter_N.npz (to resume from) and generator_iter_N.npz (to sample from,
+see generate.py). Where scores are computed, generator_best.npz is the generator with the best one. Ctrl-C,
+SIGTERM or SIGHUP finishes the iteration, writes a snapshot and says how to go on; so does --time-limit, with
+exit status 0.
 """
 
 import os
 import re
 import shlex
 import shutil
+import signal
 import sys
 
 import numpy as np
@@ -28,7 +33,8 @@ from tgan_chainer.averaging import MovingAverage
 from tgan_chainer.clipping import SingularValueClipping, WeightClipping
 from tgan_chainer.commands import cli
 from tgan_chainer.commands.cli import ArgumentParser
-from tgan_chainer.commands.options import add_gpu_option, add_settings, given_settings
+from tgan_chainer.commands.opening import differences, opening
+from tgan_chainer.commands.options import add_gpu_option, add_settings, given_settings, parse_duration
 from tgan_chainer.config import Config, config_name, find_config
 from tgan_chainer.datasets import RandomWindows, VideoDataset
 from tgan_chainer.devices import use_device, why_no_cupy
@@ -36,7 +42,7 @@ from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.evaluations import load_classifier
 from tgan_chainer.files import locked
 from tgan_chainer.losses import LOSSES
-from tgan_chainer.models import build_discriminator, build_generator
+from tgan_chainer.models import MODELS, build_discriminator, build_generator
 from tgan_chainer.optimizers import build_optimizer
 from tgan_chainer.reading import printable
 from tgan_chainer.reproduction.rows import row_facts
@@ -51,16 +57,16 @@ DEFAULT_CONFIG = "tgan_moving_mnist"
 
 def main(argv=None):
     args = parse_arguments(argv)
-    config, out, resume_from = choose_run(args)
+    config, base, out, resume_from = choose_run(args)
     device = use_device(args.gpu, config.tf32, config.pytorch_kernels)
     if args.gpu is None and (why := why_no_cupy()):
         print(f"warning: the CPU is used; {why}; pip install 'cupy-cuda12x[ctk]' may help", file=sys.stderr)
-    print(printable(config.description or out), flush=True)
     if device.xp is np and config.discriminator_width >= 64 and config.iterations > 1000:
-        print("On a CPU this takes weeks; --config tgan_moving_mnist_cpu does not.")
+        print("warning: on a CPU this takes weeks; --config tgan_moving_mnist_cpu does not", file=sys.stderr)
 
     # The data (Section 6.1): 16 successive frames from a random place of each clip.
     dataset = VideoDataset(config.data, config.n_frames, with_labels=config.model == "conditional_tgan")
+    changes = differences(config, base)
     config = complete(config, dataset)
     iterator = chainer.iterators.MultithreadIterator(  # a thread loads the next batch meanwhile
         dataset, config.batch_size, n_threads=1, order_sampler=RandomWindows(dataset, config.seed)
@@ -97,14 +103,15 @@ def main(argv=None):
     )
 
     # What is written on the way; what training can do without is left out after a signal.
-    stop = IterationsOrSignal(config.iterations)
+    stop = IterationsOrSignal(config.iterations, args.time_limit)
     trainer = chainer.training.Trainer(updater, stop, out)
     log = extensions.Log(stop.every(config.log_interval))
     trainer.extend(log)
     for interval, extension in (
         (1, extensions.Console(log, config.iterations)),
         (config.preview_interval, extensions.LossCurves(log)),
-        (config.preview_interval, extensions.Preview(updater.sampled_generator)),
+        (config.preview_interval, extensions.Preview(updater.sampled_generator, dataset)),
+        *([(1, extensions.TensorBoard(log, config))] if config.tensorboard else []),
         *([(config.log_interval, extensions.Lipschitz())] if config.lipschitz else []),
         *((config.score_interval, score) for score in build_scores(config, updater, classifier)),
     ):
@@ -116,13 +123,28 @@ def main(argv=None):
         if updater.iteration >= config.iterations:
             print(f"{resume_from} already has {updater.iteration} iterations; --iterations asks for more")
             return 0
-        print(f"resumed from {resume_from}", flush=True)
-    elif changes := config.compare(Config.load(find_config(args.config or DEFAULT_CONFIG))):
-        changed = ", ".join(f"{c.setting} {c.here} instead of {c.there}" for c in changes)
-        print(f"changed: {printable(changed)}", flush=True)
+    text = opening(
+        config,
+        {**dataset.describe(), "n_short": dataset.n_short},
+        {"generator": generator.count_params(), "discriminator": discriminator.count_params()},
+        provenance.describe_hardware(device),
+        out,
+        updater.iteration,
+        changes,
+        args.time_limit,
+    )
+    print(text, flush=True)
+    if resume_from:
+        print(f"resumed from {printable(resume_from)}", flush=True)
+    if args.dry_run:
+        print("nothing was trained, and nothing written: --dry-run", flush=True)
+        return 0
     facts = {"data": dataset.describe(), "label_names": dataset.label_names}
     facts |= row_facts(config, dataset.facts.get("dataset"))
     trainer.extend(extensions.Snapshot(config, **facts), trigger=stop.every(config.snapshot_interval))
+    if score := score_to_keep(config):
+        best = extensions.Optional(extensions.Best(score, config, **facts), stop)
+        trainer.extend(best, trigger=stop.every_without_haste(1))
     with locked(out), stop, np.errstate(all="ignore"):  # what overflows is reported by iteration and name
         check_out(out, resume_from)  # again: nobody can write there any more
         remove_log_folders(out)
@@ -134,6 +156,9 @@ def main(argv=None):
             trainer.run(show_loop_exception_msg=False)
         except NonFiniteError as error:
             raise NonFiniteError(f"training diverged: {error}; {how_to_go_on(args, out)}") from error
+    if stop.signal == signal.SIGALRM:
+        print(f"stopped in iteration {updater.iteration} by --time-limit; {how_to_go_on(args, out)}")
+        return 0
     if stop.signal is not None:
         print(f"stopped in iteration {updater.iteration}; {how_to_go_on(args, out)}")
         return 128 + stop.signal
@@ -149,7 +174,11 @@ def parse_arguments(argv):
         help=f"settings to start from: a file, or a name in experiments/configs/ (default {DEFAULT_CONFIG})",
     )
     add_gpu_option(parser)
-    parser.add_argument("--out", metavar="DIR", help="results folder (default results/NAME OF THE CONFIG)")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        help="results folder (default: results/NAME OF THE CONFIG, or OF THE DATA if --data is other data)",
+    )
     parser.add_argument(
         "--resume",
         nargs="?",
@@ -158,21 +187,34 @@ def parse_arguments(argv):
         help="go on from the newest snapshot in the results folder, or from this one, with the run's own "
         "settings (--config then only names the folder)",
     )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be trained, check that it can be, and end"
+    )
+    parser.add_argument(
+        "--time-limit",
+        type=parse_duration,
+        metavar="TIME",
+        help="stop with a snapshot after so long, such as 90s, 20m, 3h30m or 2d, with exit status 0",
+    )
     add_settings(parser)
     return parser.parse_args(argv)
 
 
 def choose_run(args):
-    """Return the configuration, the results folder and the snapshot to resume from (or None).
+    """Return the configuration, what it is a change of, the results folder and the snapshot to resume from.
+
+    The second is the named configuration or, on resuming, that of the snapshot. Without --resume the last is
+    None.
 
     Raises InputError if the results folder holds another run, or newer snapshots of this one.
     """
     given = given_settings(args)
     name = args.config or DEFAULT_CONFIG
-    out = args.out or os.path.join("results", config_name(name))
+    other_data = name_of_other_data(name, given)
+    out = args.out or os.path.join("results", other_data or config_name(name))
     resume_from = None
     if args.resume is None:
-        config = Config.load(find_config(name))
+        base = Config.load(find_config(name))
     else:
         if args.resume is True or os.path.isdir(args.resume):
             out = out if args.resume is True else args.resume
@@ -185,10 +227,26 @@ def choose_run(args):
         else:
             resume_from = args.resume
             out = args.out or os.path.dirname(os.path.abspath(resume_from))
-        config = snapshots.read_snapshot(resume_from, snapshots.RESUMABLE)[0]["config"]
+        base = snapshots.read_snapshot(resume_from, snapshots.RESUMABLE)[0]["config"]
     check_out(out, resume_from)
-    config = config.replace(**given)
-    return config.replace(data=os.path.abspath(config.data)), out, resume_from
+    base = base.replace(data=os.path.abspath(base.data))
+    config = base.replace(**given)
+    config = config.replace(data=os.path.abspath(config.data))
+    if other_data and not resume_from:  # of which the description does not speak
+        label = MODELS[config.model].label
+        config = config.replace(description=f"{label} on {other_data}, by {config_name(name)}", expect="")
+    if config.compare(base):
+        config = config.replace(expect="")
+    return config, base, out, resume_from
+
+
+def name_of_other_data(name, given):
+    """Return the name of the data if the options say others than the configuration does, else None."""
+    if "data" not in given:
+        return None
+    paths = given["data"], Config.load(find_config(name)).data
+    ours, theirs = (os.path.splitext(os.path.basename(path))[0] for path in paths)
+    return ours if ours != theirs else None
 
 
 def check_out(out, resume_from):
@@ -211,6 +269,16 @@ def build_scores(config, updater, classifier):
         run = Run(config, generator, updater.discriminator)
         scores.append(extensions.GAM(run, config.opponent, config.score_samples))
     return scores
+
+
+def score_to_keep(config):
+    """Return the name of the score by which the best generator is kept; None if none tells it.
+
+    A game against one's own last snapshot does not: the opponent gets better as well.
+    """
+    if config.classifier:
+        return "score/inception"
+    return "score/r_sample" if config.opponent not in ("", "self") else None
 
 
 def complete(config, dataset):

@@ -134,6 +134,33 @@ class VideoDataset(chainer.dataset.DatasetMixin):
         video /= 128
         return (video, np.int32(self.labels[clip])) if self.with_labels else video
 
+    def sample(self, n, seed=0, labels=None):
+        """Draw random windows of random clips, as a generator draws videos; each clip once if there are n.
+
+        Args:
+            n (int): How many.
+            seed (int): Fixes which.
+            labels (sequence of n ints): Classes of the clips; None takes any.
+
+        Yields:
+            numpy.ndarray: float32 (C, T, H, W), see the class.
+
+        Raises:
+            InputError: There is no clip of a label.
+        """
+        random_state = np.random.RandomState(seed)
+        order = random_state.permutation(self.n_clips)
+        clips = np.resize(order, n)
+        for label in set() if labels is None else set(labels):
+            of_label = order[self.labels[order] == label]
+            if not len(of_label):
+                raise InputError(f"{self.path} has no clip of label {label} with {self.n_frames} frames")
+            wanted = np.equal(labels, label)
+            clips[wanted] = np.resize(of_label, wanted.sum())
+        for window in random_state.randint(self.first_window[clips], self.first_window[clips + 1]):
+            example = self[window]
+            yield example[0] if self.with_labels else example
+
     def _frames(self):
         # A forked worker inherits the open file of its parent, and HDF5 is not made for that: it closes its
         # copy and opens its own. Two threads that come here at once both open the file, and one handle is

@@ -1,3 +1,4 @@
+from tgan_chainer.extensions.best import Best
 from tgan_chainer.extensions.console import Console
 from tgan_chainer.extensions.generative_scores import GAM, InceptionScore
 from tgan_chainer.extensions.lipschitz import Lipschitz
@@ -6,9 +7,11 @@ from tgan_chainer.extensions.loss_curves import LossCurves
 from tgan_chainer.extensions.optional import Optional
 from tgan_chainer.extensions.preview import Preview
 from tgan_chainer.extensions.snapshot import Snapshot
+from tgan_chainer.extensions.tensorboard import TensorBoard
 
 __all__ = [
     "GAM",
+    "Best",
     "Console",
     "InceptionScore",
     "Lipschitz",
@@ -17,4 +20,5 @@ __all__ = [
     "Optional",
     "Preview",
     "Snapshot",
+    "TensorBoard",
 ]

@@ -23,11 +23,14 @@ class Optional(extension.Extension):
         self.trigger, self.priority = extension.trigger, extension.priority
 
     def initialize(self, trainer):
-        self._extension.initialize(trainer)
+        self._attempt(self._extension.initialize, trainer)
 
     def __call__(self, trainer):
+        self._attempt(self._extension, trainer)
+
+    def _attempt(self, function, trainer):
         try:
-            self._stop.attempt(self._extension, trainer)
+            self._stop.attempt(function, trainer)
         except NonFiniteError:
             raise
         except Exception as error:

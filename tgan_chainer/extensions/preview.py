@@ -2,36 +2,69 @@ import os
 
 import numpy as np
 
-from tgan_chainer.videos import save_videos
+from tgan_chainer.files import atomic_path
+from tgan_chainer.videos import encode_videos, to_uint8
 
 import chainer
 from chainer.training import extension
 
+MAX_BYTES = 1_000_000
+# How many videos, and how large a pixel: the first with which a file is small enough is taken. Noise, which
+# the first iterations may well make, takes 1.3 bytes a pixel of a GIF, pictures a half of that and less.
+_GRIDS = (25, 2), (25, 1), (16, 1), (9, 1), (4, 1), (1, 1)
+_STRIPS = (4, 1), (3, 1), (2, 1), (1, 1)
+
 
 class Preview(extension.Extension):
-    """Shows what the generator makes of the same latent variables as training goes on.
+    """Shows what the generator makes of the same latent variables as training goes on, and real videos.
 
     Writes into the folder ``preview/`` of the results: ``iter_N.gif``, a moving grid, and ``iter_N.png``,
-    the frames of the first videos side by side.
+    the frames of the first videos side by side; ``real.gif`` and ``real.png`` are the same of the data. No
+    file has more than 1 MB: if need be, pixels are smaller, or videos fewer.
 
     Args:
         generator (Generator): The network.
-        n (int): Videos in the grid.
-        n_strips (int): Rows of the picture.
-        seed (int): Seed of the latent variables.
+        dataset (VideoDataset): What it is trained on.
+        seed (int): Seed of the latent variables, and of which real videos are shown.
     """
 
-    def __init__(self, generator, n=25, n_strips=4, seed=0):
-        self._generator, self._n_strips = generator, n_strips
+    def __init__(self, generator, dataset, seed=0):
+        self._generator, self._dataset, self._seed = generator, dataset, seed
+        n = max(n for n, _ in _GRIDS)
         self._inputs = [generator.draw_z0(n, np.random.RandomState(seed))]
+        self._labels = None
         if generator.n_classes:  # one class after another
             labels = np.arange(n, dtype=np.int32) % generator.n_classes
             self._inputs.append(generator.device.send(labels))
+            there = np.unique(dataset.labels)
+            self._labels = there[np.arange(n) % len(there)]
+
+    def initialize(self, trainer):
+        path = os.path.join(trainer.out, "preview", "real")
+        if not (os.path.exists(path + ".gif") and os.path.exists(path + ".png")):
+            n = len(self._inputs[0])
+            _save(path, np.stack(list(self._dataset.sample(n, self._seed, self._labels))))
 
     def __call__(self, trainer):
         with chainer.using_config("train", False), chainer.no_backprop_mode():
             videos = self._generator(*self._inputs).array
         videos = chainer.get_device("@numpy").send(videos)
-        path = os.path.join(trainer.out, "preview", f"iter_{trainer.updater.iteration:07}")
-        save_videos(path + ".gif", videos, scale=2)
-        save_videos(path + ".png", videos[: self._n_strips])
+        _save(os.path.join(trainer.out, "preview", f"iter_{trainer.updater.iteration}"), videos)
+
+
+def _save(path, videos):
+    videos = to_uint8(videos)
+    for suffix, layouts in (".gif", _GRIDS), (".png", _STRIPS):
+        with atomic_path(path + suffix) as temporary, open(temporary, "wb") as file:
+            file.write(_encode_small(suffix, videos, layouts))
+
+
+def _encode_small(suffix, videos, layouts):
+    for n, scale in layouts:
+        # One channel takes no more bytes than all, and no choice of colours, which takes seconds of noise.
+        grey = encode_videos(suffix, videos[:n, :1], scale=scale)
+        if len(grey) <= MAX_BYTES or (n, scale) == layouts[-1]:
+            encoded = encode_videos(suffix, videos[:n], scale=scale)
+            if len(encoded) <= MAX_BYTES:
+                break
+    return encoded

@@ -81,7 +81,7 @@ def figure(folder, name, gpu):
         return Figure(name, name, problem=printable(error))
     with tempfile.TemporaryDirectory() as temporary:
         path = os.path.join(temporary, "samples.gif")
-        save_videos(path, list(run.generator.sample(N_SAMPLES, seed=0)))
+        save_videos(path, list(run.generator.sample(N_SAMPLES, seed=0)), scale=1)
         with open(path, "rb") as file:
             samples = file.read()
     return Figure(

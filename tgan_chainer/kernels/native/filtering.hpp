@@ -169,6 +169,9 @@ inline long divide_up(long a, long b) { return (a + b - 1) / b; }
 
 // Floats that the columns of a block of products, transformed, may take: 2 MB, a part of the last cache.
 constexpr long BLOCK = 1 << 19;
+// Floats between arrays that are read or written together: distances that are powers of two would fall on the
+// same places of the cache.
+constexpr long PADDING = 16;
 
 template <int lanes, class Z, class Y, class X>
 class Filtering : Geometry {
@@ -190,6 +193,8 @@ class Filtering : Geometry {
   // For each axis, where the elements of each tile's window are, (tiles, phases, products), and its outputs,
   // (tiles, outputs): their distance in memory from the axis's first element.
   long *of_window[3], *of_outputs[3];
+  // Distance in memory of neighbours in a window, which are of the same phase, and of neighbouring outputs.
+  long window_step[3], output_step[3];
 
  public:
   Filtering(const Geometry &g, int threads) : Geometry(g), threads(threads) {
@@ -219,6 +224,7 @@ class Filtering : Geometry {
       of_outputs[axis] = next;
       for (long i = 0; i < tiles[axis] * outputs[axis]; i++)
         *next++ = i < small[axis] ? i * small_size : NOWHERE;
+      window_step[axis] = phases[axis] * large_size, output_step[axis] = small_size;
       large_size *= large[axis], small_size *= small[axis];
     }
   }
@@ -241,7 +247,7 @@ class Filtering : Geometry {
     float *U = transformed_kernel<false>(W);
     if (!U) return false;
     bool done = for_parts(
-        column_parts * row_parts, E * block * COLUMNS * (depth + small_channels), threads,
+        column_parts * row_parts, E * (block * COLUMNS * (depth + small_channels) + PADDING), threads,
         [&](long part, float *columns) {
           const long first_block = part % row_parts * count_blocks(small_channels) / row_parts;
           const long end_block = (part % row_parts + 1) * count_blocks(small_channels) / row_parts;
@@ -249,7 +255,7 @@ class Filtering : Geometry {
                      end = block_start(small_channels, end_block);
           const Units units{*this, part / row_parts * block * UNITS, block * UNITS, 0, chunks};
           const long n_panels = divide_up(units.count, UNITS), panel = depth * COLUMNS,
-                     of_product = n_panels * panel;
+                     of_product = n_panels * panel + PADDING;
           float *results = columns + E * of_product;
           for (long c = 0; c < large_channels; c++)
             units.for_each([&](const Unit &unit, long column) {
@@ -332,7 +338,7 @@ class Filtering : Geometry {
       for (long c = 0; c < large_channels; c++)
         for (long i = 0; i < large_size; i++) x[c * large_size + i] = bias ? bias[c] : 0;
     bool done = for_parts(
-        chunk_parts * channel_parts, E * block * COLUMNS * (depth + group * n_phases), threads,
+        chunk_parts * channel_parts, E * (block * COLUMNS * (depth + group * n_phases) + PADDING), threads,
         [&](long part, float *columns) {
           const long i = part / channel_parts, j = part % channel_parts;
           const long chunk = chunks * i / chunk_parts, end_chunk = chunks * (i + 1) / chunk_parts;
@@ -342,7 +348,7 @@ class Filtering : Geometry {
           for (long first = 0; first < count; first += block * UNITS) {
             const Units units{*this, first, block * UNITS, chunk, end_chunk};
             const long n_panels = divide_up(units.count, UNITS), panel = depth * COLUMNS;
-            const long of_product = n_panels * panel;
+            const long of_product = n_panels * panel + PADDING;
             float *results = columns + E * of_product;
             for (long m = 0; m < small_channels; m++)
               units.for_each([&](const Unit &unit, long column) {
@@ -387,12 +393,11 @@ class Filtering : Geometry {
     const long channel_parts = column_parts > 1 ? 1 : smaller((long)threads, large_channels);
     const long group =
         larger(1L, smaller(large_channels, 128 / n_phases));  // channels whose columns are held
-    const long width =
-        block * lanes + 16;  // not a power of two: rows would fall on the same places of the cache
+    const long width = block * lanes + PADDING;
     const long n_sums = column_parts > 1 ? column_parts * size : 0;
     float *sums = n_sums ? allocate(n_sums) : nullptr;
     if (n_sums && !sums) return false;
-    const long of_x = group * n_phases * width, of_y = small_channels * width;
+    const long of_x = group * n_phases * width + PADDING, of_y = small_channels * width + PADDING;
     const long scratch = (n_sums ? 0 : size) + E * (of_x + of_y) + block * lanes * COLUMNS;
     bool done = for_parts(column_parts * channel_parts, scratch, threads, [&](long part, float *memory) {
       const long i = part / channel_parts, j = part % channel_parts;
@@ -493,28 +498,42 @@ class Filtering : Geometry {
   // One phase of a unit's window.
   struct Window {
     const long *at[3];  // places of its elements along each axis
-    int shared[3];      // so many of them were in the axis's window before
+    int shared;         // 8 bits an axis: so many of them were in the axis's window before
 
     inline long place(int e) const { return at[0][e / (EY * EX)] + at[1][e / EX % EY] + at[2][e % EX]; }
-    inline bool is_shared(int e) const {
-      return e / (EY * EX) < shared[0] || e / EX % EY < shared[1] || e % EX < shared[2];
-    }
+    inline bool is_shared(int e) const { return shares(shared, e); }
+    // Whether all elements exist.
+    inline bool is_whole() const { return place(0) >= 0 && place(E - 1) >= 0; }
   };
+  static constexpr bool shares(int shared, int e) {
+    return e / (EY * EX) < (shared & 255) || e / EX % EY < (shared >> 8 & 255) || e % EX < shared >> 16;
+  }
+  // Window::shared where there is a window before along every axis.
+  static constexpr int SHARED_INSIDE = EZ - MZ | (EY - MY) << 8 | (EX - MX) << 16;
+
+  // Distance in memory from a window's first element.
+  inline long window_distance(int e) const {
+    return e / (EY * EX) * window_step[0] + e / EX % EY * window_step[1] + e % EX * window_step[2];
+  }
 
   // Call function(phase's number, window) for every phase.
   template <class Function>
   inline void for_phases(const Unit &unit, Function function) const {
-    long number = 0, q[3];
-    Window window;
-    auto choose = [&](int axis) {
-      window.at[axis] = of_window[axis] + (unit.tile[axis] * phases[axis] + q[axis]) * products[axis];
-      const int shared = products[axis] == 1 ? q[axis] < overlap[axis] : products[axis] - outputs[axis];
-      window.shared[axis] = unit.tile[axis] ? shared : 0;
-      return true;
+    auto places = [&](int axis, long q) {
+      return of_window[axis] + (unit.tile[axis] * phases[axis] + q) * products[axis];
     };
-    for (q[0] = 0; q[0] < phases[0] && choose(0); q[0]++)
-      for (q[1] = 0; q[1] < phases[1] && choose(1); q[1]++)
-        for (q[2] = 0; q[2] < phases[2] && choose(2); q[2]++) function(number++, window);
+    auto shared = [&](int axis, long q) {
+      const int inside = products[axis] == 1 ? q < overlap[axis] : products[axis] - outputs[axis];
+      return unit.tile[axis] ? inside << 8 * axis : 0;
+    };
+    long number = 0;
+    for (long z = 0; z < phases[0]; z++)
+      for (long y = 0; y < phases[1]; y++) {
+        const long *at_z = places(0, z), *at_y = places(1, y);
+        const int of_zy = shared(0, z) | shared(1, y);
+        for (long x = 0; x < phases[2]; x++)
+          function(number++, Window{{at_z, at_y, places(2, x)}, of_zy | shared(2, x)});
+      }
   }
 
   // B x of a window of one channel: product e of phase q to to[e * of_product + q * of_phase].
@@ -522,10 +541,16 @@ class Filtering : Geometry {
     x += unit.start;
     for_phases(unit, [&](long phase, const Window &window) {
       V elements[E], transformed[E];
+      if (unit.n == lanes && window.is_whole()) {
+        const float *first = x + window.place(0);
 #pragma GCC unroll 64
-      for (int e = 0; e < E; e++) {
-        const long place = window.place(e);
-        elements[e] = place < 0 ? V{} : load<lanes>(x + place, unit.n);
+        for (int e = 0; e < E; e++) elements[e] = load<lanes>(first + window_distance(e));
+      } else {
+#pragma GCC unroll 64
+        for (int e = 0; e < E; e++) {
+          const long place = window.place(e);
+          elements[e] = place < 0 ? V{} : load<lanes>(x + place, unit.n);
+        }
       }
       transform<typename Z::Input, typename Y::Input, typename X::Input>(elements, transformed);
 #pragma GCC unroll 64
@@ -543,6 +568,15 @@ class Filtering : Geometry {
       for (int e = 0; e < E; e++) transformed[e] = load<lanes>(from + e * of_product + phase * of_phase);
       transform<Transposed<typename Z::Input>, Transposed<typename Y::Input>, Transposed<typename X::Input>>(
           transformed, elements);
+      if (unit.n == lanes && window.is_whole() && window.shared == SHARED_INSIDE) {
+        float *first = x + window.place(0);
+#pragma GCC unroll 64
+        for (int e = 0; e < E; e++) {
+          float *to = first + window_distance(e);
+          store(to, elements[e] + (shares(SHARED_INSIDE, e) ? load<lanes>(to) : V{} + bias));
+        }
+        return;
+      }
 #pragma GCC unroll 64
       for (int e = 0; e < E; e++) {
         const long place = window.place(e);
@@ -551,6 +585,14 @@ class Filtering : Geometry {
         store(x + place, elements[e], unit.n);
       }
     });
+  }
+
+  // Whether a tile is of `lanes` elements of the batch, and all its outputs exist.
+  inline bool is_whole(const Unit &unit) const {
+    return unit.n == lanes && output_place(unit, MZ * MY * MX - 1) >= 0;
+  }
+  inline long output_distance(int i) const {
+    return i / (MY * MX) * output_step[0] + i / MX % MY * output_step[1] + i % MX * output_step[2];
   }
 
   // The place of output i of a tile.
@@ -562,10 +604,17 @@ class Filtering : Geometry {
   // Aᵀ gy of a tile of one channel: product e to to[e * of_product].
   inline void load_tile(const float *gy, const Unit &unit, float *to, long of_product) const {
     V elements[MZ * MY * MX], transformed[E];
+    gy += unit.start;
+    if (is_whole(unit)) {
+      const float *first = gy + output_place(unit, 0);
 #pragma GCC unroll 8
-    for (int i = 0; i < MZ * MY * MX; i++) {
-      const long place = output_place(unit, i);
-      elements[i] = place < 0 ? V{} : load<lanes>(gy + place + unit.start, unit.n);
+      for (int i = 0; i < MZ * MY * MX; i++) elements[i] = load<lanes>(first + output_distance(i));
+    } else {
+#pragma GCC unroll 8
+      for (int i = 0; i < MZ * MY * MX; i++) {
+        const long place = output_place(unit, i);
+        elements[i] = place < 0 ? V{} : load<lanes>(gy + place, unit.n);
+      }
     }
     transform<Transposed<typename Z::Output>, Transposed<typename Y::Output>, Transposed<typename X::Output>>(
         elements, transformed);
@@ -579,10 +628,17 @@ class Filtering : Geometry {
 #pragma GCC unroll 64
     for (int e = 0; e < E; e++) transformed[e] = load<lanes>(from + e * of_product);
     transform<typename Z::Output, typename Y::Output, typename X::Output>(transformed, elements);
+    y += unit.start;
+    if (is_whole(unit)) {
+      float *first = y + output_place(unit, 0);
+#pragma GCC unroll 8
+      for (int i = 0; i < MZ * MY * MX; i++) store(first + output_distance(i), elements[i] + bias);
+      return;
+    }
 #pragma GCC unroll 8
     for (int i = 0; i < MZ * MY * MX; i++) {
       const long place = output_place(unit, i);
-      if (place >= 0) store(y + place + unit.start, elements[i] + bias, unit.n);
+      if (place >= 0) store(y + place, elements[i] + bias, unit.n);
     }
   }
 

@@ -3,11 +3,16 @@
 The function nodes; how they compute is told in :mod:`tgan_chainer.kernels`.
 """
 
+import functools
+
 from tgan_chainer.kernels import Grid, choose
 
 import chainer
 import chainer.functions as F
 from chainer.utils import conv, conv_nd, type_check
+
+# A grid takes Python as long as a small product takes the compiled kernels.
+_grid = functools.lru_cache(1024)(Grid)
 
 
 def convolution_nd(x, W, b=None, stride=1, pad=0):
@@ -65,7 +70,7 @@ class _Convolution(chainer.FunctionNode):
         self.retain_inputs((0, 1))
         x, W, *b = inputs
         small = tuple(map(conv.get_conv_outsize, x.shape[2:], W.shape[2:], self.stride, self.pad))
-        grid = Grid(W.shape[2:], self.stride, self.pad, x.shape[2:], small)
+        grid = _grid(W.shape[2:], self.stride, self.pad, x.shape[2:], small)
         return (choose(grid, x, W.shape).convolve(x, W, grid, *b),)
 
     def backward(self, indexes, grad_outputs):
@@ -98,7 +103,7 @@ class _Deconvolution(chainer.FunctionNode):
         self.outsize = self.outsize or tuple(
             map(conv.get_deconv_outsize, x.shape[2:], W.shape[2:], self.stride, self.pad)
         )
-        grid = Grid(W.shape[2:], self.stride, self.pad, self.outsize, x.shape[2:])
+        grid = _grid(W.shape[2:], self.stride, self.pad, self.outsize, x.shape[2:])
         return (choose(grid, x, W.shape).deconvolve(x, W, grid, *b),)
 
     def backward(self, indexes, grad_outputs):
@@ -123,7 +128,7 @@ class _KernelGradient(chainer.FunctionNode):
     def forward(self, inputs):
         self.retain_inputs((0, 1))
         x, gy = inputs
-        grid = Grid(self.W_shape[2:], self.stride, self.pad, x.shape[2:], gy.shape[2:])
+        grid = _grid(self.W_shape[2:], self.stride, self.pad, x.shape[2:], gy.shape[2:])
         return (choose(grid, x, self.W_shape).kernel_gradient(x, gy, grid),)
 
     def backward(self, indexes, grad_outputs):

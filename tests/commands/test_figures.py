@@ -13,6 +13,7 @@ from PIL import Image, ImageSequence
 from tgan_chainer import figures, load_generator
 from tgan_chainer.commands import figures as figures_command
 from tgan_chainer.config import Config
+from tgan_chainer.datasets import write_videos
 from tgan_chainer.errors import InputError
 from tgan_chainer.models import build_generator
 from tgan_chainer.snapshots import save_generator
@@ -266,6 +267,40 @@ def find(picture, frame):
     ]
     assert min(distances) <= 1
     return int(np.argmin(distances))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A data set whose clips of class i have the brightness 100 i."""
+    path = str(tmp_path_factory.mktemp("data") / "bright.h5")
+    with write_videos(path, "test", ["dark", "middle", "light"]) as writer:
+        for i in range(6):
+            writer.append(np.full((40, 16, 16, 1), 100 * (i % 3), np.uint8), labels=i % 3)
+    return path
+
+
+def test_real_videos_stand_beside_those_of_runs(runs, data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with mock.patch.object(figures_command, "draw_text", wraps=figures.draw_text) as draw:
+        succeed("figures.py", 3, data, runs["long"], "--num", 3, "--scale", 1)
+    captions = [call.args[0] for call in draw.call_args_list]
+    assert captions == ["bright\nreal videos\n6 clips", "long\nTGAN, WGAN, SVC\niteration 7 on moving_mnist"]
+    bottom = iio.imread("fig3.png")[-3 * (16 + GAP) :]
+    order = np.random.RandomState(0).permutation(6)[:3] % 3 * 100
+    rows = [BORDER + i * (16 + GAP) for i in range(3)]
+    assert bottom[rows, BORDER, 0].tolist() == order.tolist()
+    succeed("figures.py", 4, data, runs["long"], "--num", 2, "--out", "fig4.gif")  # 32 frames as well
+    succeed("figures.py", 7, data, "--label", "light", 0, "--num", 1, "--scale", 1)
+    picture = iio.imread("fig7.png")
+    assert picture[-35, -10, 0] == 200 and picture[-10, -10, 0] == 0
+    result = call("figures.py", 6, data, "--gpu", -1)
+    assert_one_line_error(result, data, "no trajectory")
+
+
+def test_one_entry_of_a_log_is_seen(tmp_path):
+    picture = figures.draw_curves({"a run": ([10], [0.5])}, "loss")[0]
+    blue = (picture.astype(int) - (31, 119, 180)).__abs__().sum(axis=2) < 30
+    assert blue[100:450, 150:1050].any()  # not only in the legend
 
 
 def test_figure_4_has_only_first_frames(runs, tmp_path):

@@ -679,3 +679,25 @@ def test_a_folder_and_what_may_not_be_read_are_said_to_be_that(path, monkeypatch
     monkeypatch.setattr(video_file, "open", refuse, raising=False)  # root may read everything
     with pytest.raises(PermissionError, match="Permission denied: .*videos.h5"):
         VideoDataset(path)
+
+
+def test_samples_are_random_windows_of_each_clip_once(tmp_path):
+    path = str(tmp_path / "d.h5")
+    with write_videos(path, "test", ["a", "b", "c"]) as writer:
+        for i in range(9):
+            clip = np.full((20, 8, 8, 1), 10 * i)
+            clip[:, 0, 0, 0] = np.arange(20)
+            writer.append(clip.astype(np.uint8), labels=i % 3)
+    dataset = VideoDataset(path, with_labels=True)
+    videos = np.stack(list(dataset.sample(9, seed=1))) * 128 + 128
+    assert sorted(videos[:, 0, 0, 1, 1]) == [10 * i for i in range(9)]
+    first = videos[:, 0, 0, 0, 0]
+    assert len(set(first)) > 1 and (videos[:, 0, :, 0, 0] == first[:, None] + np.arange(16)).all()
+    again = np.stack(list(VideoDataset(path).sample(9, seed=1))) * 128 + 128
+    assert (again == videos).all()
+    of_label = np.stack(list(dataset.sample(4, labels=[2, 0, 2, 2]))) * 128 + 128
+    clips = of_label[:, 0, 0, 1, 1] / 10
+    assert (clips % 3 == [2, 0, 2, 2]).all() and len(set(clips)) == 4
+    with pytest.raises(InputError, match="no clip of label 3"):
+        list(dataset.sample(1, labels=[3]))
+    assert (dataset.n_classes, dataset.video_shape) == (3, (1, 16, 8, 8))

@@ -9,6 +9,7 @@ from tgan_chainer.version import __version__
 
 COMMANDS = {
     "train": "train a model",
+    "show": "show what a data set or a folder of videos holds",
     "generate": "make videos with a trained generator",
     "interpolate": "make the frames between frames (Section 5.1)",
     "evaluate": "score videos: inception score, Fréchet distance, GAM",

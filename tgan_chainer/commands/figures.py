@@ -7,13 +7,15 @@
   6  frame interpolation: generated frames in red, intermediate frames between them; see interpolate.py
   7  samples of each label beside its name, four frames at even intervals; for conditional models
 
-RUN is a results folder of train.py; for all figures but 2, a snapshot file will do as well. A .png is for
-print; .gif and .mp4 (not of figure 2) show grids that move, in figure 6 in slow motion. The paper's figure 2
-shows the loss of the generator (--key gen/loss).
+RUN is a results folder of train.py. For all figures but 2 a snapshot file will do as well, and for figures 3,
+4, 5 and 7 a data set (.h5), of which real videos are drawn. A .png is for print; .gif and .mp4 (not of
+figure 2) show grids that move, in figure 6 in slow motion. The paper's figure 2 shows the loss of the
+generator (--key gen/loss).
 
   %(prog)s 2 results/tgan_weight_clipping_ucf101 results/tgan_svc_ucf101 --out fig2.png
   %(prog)s 2 results/c_0.01 results/c_0.001 results/svc --key gen/loss --out fig2.png
-  %(prog)s 3 results/model3d_svc_moving_mnist results/tgan_moving_mnist --out fig3.png
+  %(prog)s 3 results/model3d_svc_moving_mnist results/tgan_moving_mnist
+  %(prog)s 3 data/moving_mnist.h5 results/tgan_moving_mnist --out fig3.gif
   %(prog)s 4 results/video_gan_svc_ucf101 results/tgan_svc_ucf101 --num 36 --out fig4.gif
   %(prog)s 6 results/tgan_svc_ucf101 --factor 4 --out fig6.png
   %(prog)s 7 results/conditional_tgan_svc_ucf101 --label IceDancing 23 --out fig7.png
@@ -21,15 +23,19 @@ shows the loss of the generator (--key gen/loss).
 The same --seed gives the videos that generate.py gives.
 """
 
+import itertools
 import os
+import typing
 
 import numpy as np
 from tqdm import tqdm
 
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
+from tgan_chainer.commands.opening import LOSSES
 from tgan_chainer.commands.options import add_picture_options, check_picture_options
 from tgan_chainer.config import Config
+from tgan_chainer.datasets import VideoDataset
 from tgan_chainer.devices import use_device
 from tgan_chainer.errors import InputError
 from tgan_chainer.figures import (
@@ -55,7 +61,7 @@ from tgan_chainer.videos import MAX_GRID, check_suffix, tile, to_uint8
 
 DEFAULT_NUM = {3: 6, 4: 36, 5: 4, 6: 4, 7: 2}
 LABELS_ON_A_PAGE = 8
-LOSSES = {"wgan": "WGAN", "gan": "normal GAN"}
+DATA_SUFFIXES = ".h5", ".hdf5"
 
 
 def main(argv=None):
@@ -64,8 +70,8 @@ def main(argv=None):
     if args.figure == 2:
         picture = draw_losses(args)
     else:
-        device = use_device(args.gpu)
-        titled = [draw_run(path, name, args, device) for path, name in zip(args.runs, run_names(args.runs))]
+        sources = open_sources(args.runs, run_names(args.runs), use_device(args.gpu), args.figure == 7)
+        titled = [draw_source(source, path, args) for source, path in zip(sources, args.runs)]
         below = args.figure in (5, 6) and not moves(args)
         picture = join(titled, axis=1 if below else 2, gap=10 * args.scale)
     save_picture(args.out, picture, args.fps)
@@ -91,24 +97,56 @@ def draw_losses(args):
     return draw_curves(curves, key)
 
 
-def draw_run(path, name, args, device):
-    run = load_run(path, device, with_discriminator=False)
+class Source(typing.NamedTuple):
+    """Where videos come from.
+
+    Attributes:
+        generator (Generator or VideoDataset): What they are drawn from.
+        name (str): What the source is called.
+        caption (str): What stands above its videos.
+        label_names (list of str or None): Names of the labels.
+    """
+
+    generator: typing.Any
+    name: str
+    caption: str
+    label_names: list | None
+
+
+def open_sources(paths, names, device, with_labels):
+    """Open runs and data sets, whose videos are as long as those of the first run, or have 16 frames."""
+    is_run = [os.path.splitext(path)[1].lower() not in DATA_SUFFIXES for path in paths]
+    runs = {p: load_run(p, device, with_discriminator=False) for p in itertools.compress(paths, is_run)}
+    n_frames = next((run.config.n_frames for run in runs.values()), 16)
+    sources = []
+    for path, name in zip(paths, names):
+        if path in runs:
+            run, data = runs[path], runs[path].config.data
+            caption = f"{name}\n{describe(run.config)}\niteration {run.iteration:,} on {short_name(data)}"
+            sources.append(Source(run.generator, name, caption, run.label_names))
+        else:
+            dataset = VideoDataset(path, n_frames, with_labels)
+            caption = f"{name}\nreal videos\n{dataset.n_clips:,} clips"
+            sources.append(Source(dataset, name, caption, dataset.label_names))
+    return sources
+
+
+def draw_source(source, path, args):
     draw = draw_samples_by_label if args.figure == 7 else draw_samples
     try:
-        picture = draw(run, name, args)
+        picture = draw(source, args)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    title = draw_text(f"{name}\n{describe(run.config)}", size=font_size(args))
-    return join([title, picture], axis=1, gap=2 * args.scale)
+    return join([draw_text(source.caption, size=font_size(args)), picture], axis=1, gap=2 * args.scale)
 
 
-def draw_samples(run, name, args):
-    generator = run.generator
+def draw_samples(source, args):
+    generator = source.generator
     n_frames, slow = generator.video_shape[1], args.figure == 6
     if slow:
         window = None if moves(args) else page_window(n_frames, args.factor)
         generator = InterpolatingGenerator(generator, args.factor, window)
-    videos = sample(generator, number_of_videos(args), args.seed, name)
+    videos = sample(generator, number_of_videos(args), args.seed, source.name)
     if moves(args):
         picture = to_rgb(tile(videos))
     elif args.figure == 4:
@@ -120,15 +158,15 @@ def draw_samples(run, name, args):
     return enlarge(picture, args.scale)
 
 
-def draw_samples_by_label(run, name, args):
-    labels = parse_labels(args.label or ["all"], run)
+def draw_samples_by_label(source, args):
+    labels = parse_labels(args.label or ["all"], source)
     if not args.label:
         labels = labels[:LABELS_ON_A_PAGE]
     num = number_of_videos(args)
     if num * len(labels) > MAX_GRID:
         raise InputError(f"{num} videos of {len(labels)} labels are more than {MAX_GRID}")
-    videos = sample(run.generator, num * len(labels), args.seed, name, np.repeat(labels, num))
-    names, rows = [label_name(label, run) for label in labels], []
+    videos = sample(source.generator, num * len(labels), args.seed, source.name, np.repeat(labels, num))
+    names, rows = [label_name(label, source) for label in labels], []
     for i in range(len(labels)):
         of_label = videos[i * num : (i + 1) * num]
         if moves(args):
@@ -158,8 +196,12 @@ def read_losses(run):
 
 def run_names(runs):
     """Return the runs' last names, or, where two have the same one, their whole paths."""
-    names = [os.path.splitext(os.path.basename(os.path.abspath(run)))[0] for run in runs]
+    names = list(map(short_name, runs))
     return names if len(set(names)) == len(names) else runs
+
+
+def short_name(path):
+    return os.path.splitext(os.path.basename(os.path.abspath(path)))[0]
 
 
 def describe(config):
@@ -208,8 +250,12 @@ def check_arguments(args):
 def parse_arguments(argv):
     parser = ArgumentParser(__doc__)
     parser.add_argument("figure", type=int, choices=range(2, 8), help="number of the figure in the paper")
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="results folders (or snapshots, except for 2)")
-    parser.add_argument("--out", metavar="FILE", required=True, help=".png, or .gif or .mp4 that moves")
+    parser.add_argument(
+        "runs", metavar="RUN", nargs="+", help="results folders; except for 2 also snapshots and data sets"
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", help=".png, or .gif or .mp4 that moves (default: fig3.png and so on)"
+    )
     parser.add_argument(
         "--num", type=int, metavar="N",
         help="videos of each run, in figure 7 of each label (default: " + ", ".join(
@@ -229,4 +275,6 @@ def parse_arguments(argv):
         help=f"figure 7: names or numbers of labels, or all (default: the first {LABELS_ON_A_PAGE})",
     )  # fmt: skip
     add_picture_options(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    args.out = args.out or f"fig{args.figure}.png"
+    return args

@@ -51,7 +51,7 @@ def main(argv=None):
     else:
         save_videos(args.out, videos, count=num, **options)
     where = f"{stem}_*{suffix}" if args.each else args.out
-    print(f"{num} videos of iteration {run.iteration}, seed {args.seed}: {where}")
+    print(f"{num} videos of iteration {run.iteration} on {run.config.data}, seed {args.seed}: {where}")
 
 
 def parse_arguments(argv):

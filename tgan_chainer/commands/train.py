@@ -292,10 +292,9 @@ def complete(config, dataset):
     config = config.replace(channels=dataset.channels, image_size=dataset.height)
     if not dataset.with_labels:
         return config
-    n_classes = len(dataset.label_names or range(dataset.labels.max() + 1))
-    if config.n_classes not in (None, n_classes):
-        raise InputError(f"n_classes is {config.n_classes}, but {config.data} has {n_classes}")
-    return config.replace(n_classes=n_classes)
+    if config.n_classes not in (None, dataset.n_classes):
+        raise InputError(f"n_classes is {config.n_classes}, but {config.data} has {dataset.n_classes}")
+    return config.replace(n_classes=dataset.n_classes)
 
 
 def remove_log_folders(out):

@@ -21,6 +21,8 @@ VIDEO_SUFFIXES = (
 # The names that libav has for these. It knows playlists, too, which would make it open other files.
 CONTAINERS = "avi,mov,matroska,mpeg,mpegvideo,mpegts,m4v,gif,asf,flv"
 
+_ONLY = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+
 # Share of the stated duration that a whole file has at least, where its container states no size.
 WHOLE = 0.9
 
@@ -90,20 +92,56 @@ def read_video(path, resizing=None, fps=None, gray=False):
         OSError: It cannot be opened.
     """
     path = os.path.abspath(path)  # whatever stands before a colon would be a protocol
+    stated = _check_size(path)
+    try:
+        with av.open(path, options=_ONLY, **_METADATA) as container:
+            return _decode(container, resizing, fps, gray, whole=stated is not None)
+    except InputError:
+        raise
+    except Exception as error:  # libav, PyAV and NumPy have many for a damaged file
+        raise InputError(f"not a video that libav can read, or damaged ({_reason(error)})") from error
+
+
+def read_header(path):
+    """Return what a file says about its first video stream, without decoding it.
+
+    Args:
+        path (str or os.PathLike): The file.
+
+    Returns:
+        tuple: Width and height in pixels (int), frames a second (float or None), and the number of frames
+        (int; 0 if the file does not say it).
+
+    Raises:
+        InputError: It is not a video. The message is the reason, without the path.
+        OSError: It cannot be opened.
+    """
+    path = os.path.abspath(path)
+    _check_size(path)
+    try:
+        with av.open(path, options=_ONLY, **_METADATA) as container:
+            if not container.streams.video:
+                raise InputError("no video in this file")
+            stream = container.streams.video[0]
+            rate, n_frames = stream.guessed_rate, stream.frames
+            if not n_frames and rate and stream.duration:
+                n_frames = round(stream.duration * stream.time_base * rate)
+            return stream.width, stream.height, float(rate) if rate else None, n_frames
+    except InputError:
+        raise
+    except Exception as error:  # as above
+        raise InputError(f"not a video that libav can read, or damaged ({_reason(error)})") from error
+
+
+def _check_size(path):
+    """Return how many bytes a file says it has, or None; raise InputError if there are not so many."""
     with open_file(path) as file:
         size, stated = os.fstat(file.fileno()).st_size, stated_size(file)
     if not size:
         raise InputError("an empty file")
     if stated is not None and stated > size:
         raise InputError(f"cut short ({size} bytes; expected at least {stated})")
-    try:
-        only = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
-        with av.open(path, options=only, **_METADATA) as container:
-            return _decode(container, resizing, fps, gray, whole=stated is not None)
-    except InputError:
-        raise
-    except Exception as error:  # libav, PyAV and NumPy have many for a damaged file
-        raise InputError(f"not a video that libav can read, or damaged ({_reason(error)})") from error
+    return stated
 
 
 def _reason(error):

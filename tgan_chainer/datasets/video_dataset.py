@@ -94,6 +94,18 @@ class VideoDataset(chainer.dataset.DatasetMixin):
     def __len__(self):
         return int(self.first_window[-1])
 
+    @property
+    def video_shape(self):
+        """(C, T, H, W), a tuple of ints."""
+        return self.channels, self.n_frames, self.height, self.width
+
+    @property
+    def n_classes(self):
+        """int: Number of classes; 0 without labels."""
+        if self.labels is None:
+            return 0
+        return len(self.label_names or range(int(self.labels.max()) + 1))
+
     def describe(self):
         """Return what :func:`same_data` compares, a dict: the facts, and ``n_windows`` (int)."""
         return {**self.facts, "n_windows": len(self)}

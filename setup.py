@@ -109,6 +109,7 @@ setup(
     package_data={
         "tgan_chainer.configs": ["*.yaml"],
         "tgan_chainer.reproduction": ["templates/*.html"],
+        "tgan_chainer.demo": ["templates/*"],
     },
     entry_points={"console_scripts": ["tgan = tgan_chainer.commands:main"]},
     ext_modules=[Extension("tgan_chainer.kernels._native", [], optional=True)],

@@ -22,7 +22,7 @@ FLOORS = [
     {"datasets", "videos"},
     {"config", "models", "runs", "snapshots", "provenance", "triggers", "labels", "logs", "figures"},
     {"evaluations"},
-    {"extensions", "export"},
+    {"extensions", "export", "demo"},
     {"reproduction"},
     {"commands"},
     {"__init__", "__main__"},

@@ -12,7 +12,7 @@ from helpers import ENVIRONMENT, ROOT, call
 
 from tgan_chainer.commands import COMMANDS, cli
 
-RUN = "train show generate interpolate export figures evaluate tables report train_classifier".split()
+RUN = "train show generate interpolate export demo figures evaluate tables report train_classifier".split()
 
 
 @pytest.mark.parametrize("name", RUN)

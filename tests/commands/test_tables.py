@@ -418,27 +418,6 @@ def test_the_smoke_preset_makes_a_whole_table_from_nothing(tmp_path, number):
 # The page
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A Chromium that reaches no network."""
-    webdriver = pytest.importorskip("selenium.webdriver")
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("needs chromium and chromedriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in (
-        *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
-        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-        *("--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"),
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    yield browser
-    browser.quit()
-
-
 def test_the_page_loads_in_a_browser_without_errors_and_without_a_network(done, browser):
     browser.get((done / "results" / "report.html").as_uri())
     assert browser.get_log("browser") == []

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers import lively
+from helpers import trained
 
 from tgan_chainer.config import Config
 from tgan_chainer.evaluations.video_classifier import VideoClassifier
@@ -29,18 +29,6 @@ GENERATORS = {
     "3d": lambda: VideoGenerator3D(k0=10, width=16, **{**SMALL, "channels": 3, "n_frames": 32}),
     "video_gan": lambda: VideoGANGenerator(k0=10, width=16, **SMALL),
 }
-
-
-def trained(network):
-    """Give a network statistics and shifts that are nobody's initial ones."""
-    lively(network)
-    for link in network.links():
-        if isinstance(link, chainer.links.BatchNormalization):
-            link.avg_mean[...] = np.random.randn(*link.avg_mean.shape) / 4
-            link.avg_var[...] = np.random.uniform(0.5, 2, link.avg_var.shape)
-            for parameter in link.params():
-                parameter.array[...] = np.random.uniform(0.5, 1.5, parameter.shape)
-    return network
 
 
 def run(model, **inputs):

@@ -130,6 +130,6 @@ def _videos(graph, generator, value, n_frames):
 
 def _facts(run):
     facts = {"latent": run.generator.latent, "iteration": str(run.iteration), "model": run.config.model}
-    if run.label_names is not None:
+    if run.generator.n_classes and run.label_names is not None:
         facts["label_names"] = json.dumps(run.label_names)
     return facts

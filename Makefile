@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install test test-stand-in test-gpu campaign lint train-mnist table3 table4 report benchmark benchmark-gpu clean
+.PHONY: help install test test-stand-in test-gpu campaign lint train-mnist table3 table4 report benchmark benchmark-gpu settings clean
 
 help:
 	@echo 'make install        install the package and what it needs into $(VENV)'
@@ -36,6 +36,7 @@ help:
 	@echo 'make report         write results/report.html about the tables that are there'
 	@echo 'make benchmark      time an iteration on the CPU: ours, stock Chainer and, if installed, PyTorch'
 	@echo 'make benchmark-gpu  the same on a GPU; needs one'
+	@echo 'make settings       write the table of all settings into experiments/README.md'
 	@echo 'make clean          remove build files and caches; data, results and $(VENV) stay'
 	@echo
 	@echo 'Variables, as in "make train-mnist GPU=0 ITERATIONS=1000":'
@@ -90,6 +91,9 @@ lint: $(INSTALLED)
 $(MOVING_MNIST): | $(INSTALLED)
 	$(RUN) datasets/moving_mnist.py --out $@
 
+# What was given of these, to be given again.
+GIVEN := $(strip $(foreach name,GPU ITERATIONS OUT,$(if $($(name)),$(name)='$($(name))')))
+
 train-mnist: $(INSTALLED) $(MOVING_MNIST)
 	@gpu='$(GPU)'; \
 	test -n "$$gpu" || gpu=$$($(RUN) -c '$(PRINT_DEFAULT_GPU)') || exit; \
@@ -97,7 +101,7 @@ train-mnist: $(INSTALLED) $(MOVING_MNIST)
 	out='$(OUT)'; out=$${out:-results/$$config}; \
 	if test -z '$(findstring --resume,$(ARGS))' && ls "$$out"/snapshot_iter_*.npz >/dev/null 2>&1; then \
 		echo "$$out already holds a run; to go on with it:" \
-			"make train-mnist $(if $(OUT),OUT='$(OUT)' )ARGS=--resume" >&2; exit 2; fi; \
+			"make train-mnist$(if $(GIVEN), $(GIVEN)) ARGS=--resume" >&2; exit 2; fi; \
 	set -x; exec $(RUN) experiments/train.py --config $$config $(if $(GPU),--gpu $(GPU)) \
 		$(if $(ITERATIONS),--iterations $(ITERATIONS)) $(if $(OUT),--out '$(OUT)') $(ARGS)
 
@@ -138,6 +142,9 @@ benchmark: $(INSTALLED)
 
 benchmark-gpu: $(INSTALLED)
 	$(RUN) experiments/benchmark.py --gpu $(or $(GPU),0) --batch-size 32 --out results/benchmark_gpu.json $(ARGS)
+
+settings: $(INSTALLED)
+	$(RUN) experiments/settings_table.py
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

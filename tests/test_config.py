@@ -1,13 +1,14 @@
 import argparse
 import glob
 import os
+import runpy
 
 import pytest
 import yaml
-from helpers import CONFIGS, ROOT
+from helpers import CONFIGS, EXPERIMENTS
 
 from tgan_chainer.commands.options import add_settings, given_settings
-from tgan_chainer.config import Change, Config, as_options, find_config, settings_table
+from tgan_chainer.config import Change, Config, as_options, find_config
 from tgan_chainer.errors import InputError
 
 PATHS = sorted(glob.glob(os.path.join(CONFIGS, "*.yaml")))
@@ -64,8 +65,9 @@ def test_a_number_without_a_point_is_still_a_number(tmp_path):
         ("clipping: svd", "clipping must be one of svc, weight, none, not 'svd'; did you mean svc"),
         ("k0: 9223372036854775808", "k0 must be at most 16384, not 9223372036854775808"),
         ("k0: 0x" + "f" * 6000, "k0 must be at most 16384, not a number of 24000 bits"),
-        ("n_frames: 20", "n_frames must be a multiple of 16 (16, 32, 48, ...), not 20"),
-        ("n_frames: 48", "n_frames must be 16, 32, 64, ... (G0 doubles it) for a tgan, not 48"),
+        *((f"n_frames: {n}", f"n_frames must be 16, 32, 64, ... for model tgan, not {n}") for n in (-16, 20)),
+        ("{n_frames: 48, model: tgan}", "n_frames must be 16, 32, 64, ... for model tgan, not 48"),
+        ("{n_frames: 24, model: 3d}", "n_frames must be 16, 32, 48, ... for model 3d, not 24"),
         ("description: [[[[[[[[[a]]]]]]]]]", "description must be of type str, not [[[[[[[...]]]]]]]"),
         ("a: " + "[" * 5000, "nested more than 20 levels deep"),
         ("a: &a [x, x]\nb: [*a, *a]", "it has an alias"),
@@ -105,8 +107,11 @@ def test_every_setting_is_an_option_too():
 
 
 def test_the_readme_has_the_table_of_all_settings():
-    with open(os.path.join(ROOT, "experiments", "README.md"), encoding="utf-8") as file:
-        assert settings_table() in file.read()
+    with_table = runpy.run_path(os.path.join(EXPERIMENTS, "settings_table.py"))["with_table"]
+    with open(os.path.join(EXPERIMENTS, "README.md"), encoding="utf-8") as file:
+        text = file.read()
+    assert with_table(text) == text, "make settings"
+    assert with_table(text.replace("| `n_clip` | `5` |", "| `n_clap` | `6` |")) == text
 
 
 def test_what_makes_another_experiment_is_compared():

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers import refused
 
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import (
@@ -31,10 +32,24 @@ def test_checking_whether_a_file_can_be_written_leaves_nothing_and_keeps_what_is
     assert (tmp_path / "file").read_text() == "precious"
 
 
-@pytest.mark.parametrize("path", ["/proc/file", "/proc", "file/below", "."])
-def test_what_cannot_be_written_is_named(tmp_path, monkeypatch, path):
+@pytest.mark.parametrize("path", ["file/below", "file/far/below/it", "link/below", "folder/loop/below"])
+@pytest.mark.parametrize("write", [check_can_write, lambda path: save_text(path, "")])
+def test_a_file_in_the_place_of_a_folder_is_said_to_be_one(tmp_path, monkeypatch, path, write):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "loop").symlink_to("../file")
+    refused(lambda: write(path), f"{tmp_path}/file is a file; expected a folder there")
+    for name in "file", "file/run":
+        with pytest.raises(InputError, match="file is a file; expected a folder there"):
+            with locked(name):
+                pass
+
+
+@pytest.mark.parametrize("path", ["/proc/file", "/proc", "."])
+def test_what_cannot_be_written_is_named(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(OSError) as caught:
         check_can_write(path)
     assert path.split("/")[0] in str(caught.value.filename)

@@ -23,8 +23,12 @@ def test_a_second_training_says_how_to_go_on_with_the_first(tmp_path):
     first = make(tmp_path, "train-mnist", "GPU=-1")
     assert "experiments/train.py --config tgan_moving_mnist_cpu" in first.stdout
     for out, arguments, again in (
-        ("results/tgan_moving_mnist_cpu", [], "make train-mnist ARGS=--resume"),
-        ("elsewhere", ["OUT=elsewhere"], "make train-mnist OUT='elsewhere' ARGS=--resume"),
+        ("results/tgan_moving_mnist_cpu", [], "make train-mnist GPU='-1' ARGS=--resume"),
+        (
+            "elsewhere",
+            ["ITERATIONS=600", "OUT=elsewhere"],
+            "make train-mnist GPU='-1' ITERATIONS='600' OUT='elsewhere' ARGS=--resume",
+        ),
     ):
         (tmp_path / out).mkdir(parents=True)
         (tmp_path / out / "snapshot_iter_500.npz").touch()

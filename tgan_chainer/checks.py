@@ -1,5 +1,7 @@
 """Checks of constructor arguments and input shapes, worded the same everywhere."""
 
+import difflib
+
 from tgan_chainer.errors import InputError
 
 
@@ -22,6 +24,12 @@ def check_multiple(of, why, **arguments):
     for name, value in arguments.items():
         if value % of:
             raise InputError(f"{name} must be a multiple of {of} ({why}), not {value}")
+
+
+def suggestion(word, known):
+    """Return which of the known words may have been meant, as a question, or an empty text."""
+    nearest = difflib.get_close_matches(word[:60] if isinstance(word, str) else "", known, 1)
+    return f"did you mean {nearest[0]}?" if nearest else ""
 
 
 def check_shape(name, array, expected):

@@ -1,7 +1,6 @@
 """The settings of a training run: one dataclass for the YAML files, the command line and the snapshots."""
 
 import dataclasses
-import difflib
 import math
 import os
 import types
@@ -9,6 +8,7 @@ import typing
 
 import yaml
 
+from tgan_chainer.checks import suggestion
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import atomic_path
 from tgan_chainer.losses import LOSSES
@@ -64,7 +64,9 @@ class Config:
     description: str = _setting("", "what this run reproduces; printed first", resumable=True)
     expect: str = _setting("", "when its videos begin to look like something; printed, too", resumable=True)
     data: str = _setting(
-        "data/moving_mnist.h5", "the data set, an HDF5 video file made by datasets/*.py", resumable=True
+        "data/moving_mnist.h5",
+        "the data set, as moving_mnist, ucf101, golf and video_folder make it",
+        resumable=True,
     )
 
     model: str = _setting(
@@ -77,9 +79,8 @@ class Config:
     n_frames: int = _setting(
         16,
         "T, frames of a video: 16, 32, 64, ...; of 3d and video_gan any multiple of 16",
-        16,
+        None,
         _LONGEST,
-        multiple_of=16,
     )
     channels: int | None = _setting(None, "1 or 3; left out, as in the data set", 1, 3)
     image_size: int | None = _setting(None, "pixels; left out, as in the data set", 16, _LONGEST)
@@ -183,10 +184,10 @@ class Config:
     def __post_init__(self):
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
-        if self.model in ("tgan", "conditional_tgan") and self.n_frames & (self.n_frames - 1):
-            raise InputError(
-                f"n_frames must be 16, 32, 64, ... (G0 doubles it) for a {self.model}, not {self.n_frames}"
-            )
+        n, doubles = self.n_frames, self.model in ("tgan", "conditional_tgan")  # G0's layers double it
+        if n < 16 or (n & (n - 1) if doubles else n % 16):
+            wanted = "16, 32, 64, ..." if doubles else "16, 32, 48, ..."
+            raise InputError(f"n_frames must be {wanted} for model {self.model}, not {n}")
 
     @classmethod
     def from_dict(cls, settings, source="the settings"):
@@ -204,7 +205,7 @@ class Config:
         known = [field.name for field in dataclasses.fields(cls)]
         for key in settings:
             if key not in known:
-                hint = _nearest(key, known) or f"known are {', '.join(known)}"
+                hint = suggestion(key, known) or f"known are {', '.join(known)}"
                 raise InputError(f"{source}: unknown key {short(key)}; {hint}")
         try:
             return cls(**settings)
@@ -269,15 +270,6 @@ def type_of(field):
     return field.type
 
 
-def settings_table():
-    """Return the table of all settings, their defaults and meanings, in Markdown, as the README has it."""
-    lines = ["| setting | default | meaning |", "|---|---|---|"]
-    for field in dataclasses.fields(Config):
-        default = {"": "none", None: "left out"}.get(field.default, f"`{yaml_text(field.default)}`")
-        lines.append(f"| `{field.name}` | {default} | {field.metadata['help']} |")
-    return "\n".join(lines)
-
-
 def yaml_text(value):
     """Write a value of a setting as a YAML file and an option of the command line have it."""
     return str(value).lower() if isinstance(value, bool) else str(value).replace("e-0", "e-")
@@ -311,7 +303,7 @@ def _checked(field, value):
     if type(value) is not expected:
         raise InputError(f"{field.name} must be of type {expected.__name__}, not {short(value)}")
     if wanted["choices"] and value not in wanted["choices"]:
-        hint = _nearest(value, wanted["choices"])
+        hint = suggestion(value, wanted["choices"])
         known = ", ".join(wanted["choices"])
         raise InputError(f"{field.name} must be one of {known}, not {short(value)}{hint and '; '}{hint}")
     if expected is float and not math.isfinite(value):
@@ -330,12 +322,6 @@ def _checked(field, value):
     return value
 
 
-def _nearest(word, known):
-    """Return a hint at what may have been meant, or an empty text."""
-    nearest = difflib.get_close_matches(word[:60] if isinstance(word, str) else "", known, 1)
-    return f"did you mean {nearest[0]}?" if nearest else ""
-
-
 def find_config(name):
     """Return the path of a configuration: of a file, or of one in ``CONFIGS`` by its name alone.
 
@@ -347,7 +333,7 @@ def find_config(name):
     known = sorted(os.path.splitext(entry)[0] for entry in os.listdir(CONFIGS) if entry.endswith(".yaml"))
     if config_name(name) in known and os.path.basename(name) == name:
         return os.path.join(CONFIGS, config_name(name) + ".yaml")
-    hint = _nearest(config_name(name), known) or f"known by name are {', '.join(known)}"
+    hint = suggestion(config_name(name), known) or f"known by name are {', '.join(known)}"
     raise InputError(f"there is no configuration {name}; {hint}")
 
 

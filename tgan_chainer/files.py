@@ -39,7 +39,7 @@ def atomic_path(path):
     path = os.fspath(path)
     check_is_file(path)
     folder, name = os.path.split(os.path.realpath(path))
-    os.makedirs(folder, exist_ok=True)
+    make_folder(folder)
     _tidy(folder)
     temporary = None
     try:
@@ -65,7 +65,7 @@ def atomic_folder(path):
     """As :func:`atomic_path`, for a folder that must not be there yet."""
     path = os.path.abspath(path)
     parent = os.path.dirname(path)
-    os.makedirs(parent, exist_ok=True)
+    make_folder(parent)
     _tidy(parent)
     temporary = _temporary_name(parent, "")
     with locked(temporary):
@@ -126,11 +126,27 @@ def check_is_file(path):
         raise InputError(f"{path} is a device or a pipe; expected the name of a file to write")
 
 
+def make_folder(path):
+    """Make a folder, and those that it lies in, unless it is there.
+
+    Raises:
+        InputError: There is a file in the place of one of them.
+        OSError: As raised by the file system.
+    """
+    try:
+        os.makedirs(path, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        file = path
+        while file != os.path.dirname(file) and not os.path.exists(file):
+            file = os.path.dirname(file)
+        raise InputError(f"{file} is a file; expected a folder there, to write to") from error
+
+
 def check_can_write(path):
     """Raise OSError if a file cannot be created or replaced: before the work, rather than after it."""
     check_is_file(path)
     folder = os.path.dirname(os.path.realpath(path))
-    os.makedirs(folder, exist_ok=True)
+    make_folder(folder)
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
@@ -146,7 +162,7 @@ def locked(folder, wait=False):
         InputError: Another process holds it, and ``wait`` is False.
     """
     while True:
-        os.makedirs(folder, exist_ok=True)
+        make_folder(folder)
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

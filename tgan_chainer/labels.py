@@ -1,9 +1,8 @@
 """Labels as people write them."""
 
-import difflib
-
 import numpy as np
 
+from tgan_chainer.checks import suggestion
 from tgan_chainer.errors import InputError
 
 
@@ -49,8 +48,6 @@ def _parse_label(text, names, n_classes):
         return names.index(text)
     if text.isdecimal() and int(text) < n_classes:
         return int(text)
-    nearest = difflib.get_close_matches(text, names, 1)
-    hint = f"did you mean {nearest[0]}?" if nearest else f"labels are 0 ... {n_classes - 1}"
-    if names and not nearest:
-        hint += f", or names such as {', '.join(names[:3])}"
+    named = f", or names such as {', '.join(names[:3])}" if names else ""
+    hint = suggestion(text, names) or f"labels are 0 ... {n_classes - 1}{named}"
     raise InputError(f"there is no label {text!r}; {hint}")

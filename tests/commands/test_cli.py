@@ -10,6 +10,7 @@ import time
 import pytest
 from helpers import ENVIRONMENT, ROOT, call
 
+from tgan_chainer import commands
 from tgan_chainer.commands import COMMANDS, cli
 
 RUN = "train show generate interpolate export demo figures evaluate tables report train_classifier".split()
@@ -37,6 +38,29 @@ def test_a_module_can_be_called_by_what_it_says_to_go_on():
             capture_output=True, text=True, env={**ENVIRONMENT, "PYTHONPATH": ROOT, "COLUMNS": "200"},
         )  # fmt: skip
         assert result.returncode == 0 and expected in result.stdout, result.stderr
+
+
+def call_tgan(capsys, monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/tgan", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        commands.main()
+    return caught.value.code, capsys.readouterr()
+
+
+def test_without_a_command_all_are_listed(capsys, monkeypatch):
+    status, printed = call_tgan(capsys, monkeypatch)
+    assert status == 2 and printed.out == ""
+    assert all(f"\n  {name} " in printed.err for name in COMMANDS)
+    status, printed = call_tgan(capsys, monkeypatch, "--help")
+    assert status == 0 and all(f"\n  {name} " in printed.out for name in COMMANDS)
+
+
+def test_a_mistyped_command_is_told_the_nearest(capsys, monkeypatch):
+    for arguments, hint in (["trian", "--gpu", "0"], "train"), (["moving-mnits"], "moving_mnist"):
+        status, printed = call_tgan(capsys, monkeypatch, *arguments)
+        assert status == 2
+        assert printed.err == f"error: there is no command {arguments[0]}; did you mean {hint}?\n"
+    assert "tgan --help lists all" in call_tgan(capsys, monkeypatch, "xyz")[1].err
 
 
 def test_errors_are_printed_without_control_characters(capsys):

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -312,6 +313,29 @@ def test_the_second_score_of_real_data_is_there_at_once(data, classifier, tmp_pa
     assert [score["kept"] for score in scores] == [0, 12, 0]
     assert scores[0]["scores"] == scores[1]["scores"]
     assert scores[2]["scores"] == pytest.approx(scores[0]["scores"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["inception", "DATA"], "is kept; the same command goes on"),
+        (["frechet", "RUN", "DATA"], "is kept; the same command goes on"),
+        (["inception", "DATA", "--no-cache"], "--no-cache; the same command starts anew"),
+        (["inception", "RUN"], "nothing is kept; the same command starts anew"),
+        (["gam", "RUN", "RUN"], "nothing is kept; the same command starts anew"),
+    ],
+)
+def test_an_interrupted_score_says_how_to_go_on(
+    data, runs, classifier, tmp_path, monkeypatch, arguments, words
+):
+    for name in "inception", "frechet", "gam":
+        monkeypatch.setattr(evaluate, f"measure_{name}", mock.Mock(side_effect=KeyboardInterrupt))
+    arguments = [{"DATA": data, "RUN": runs / "gan"}.get(argument, argument) for argument in arguments]
+    if arguments[0] != "gam":
+        arguments += ["--classifier", classifier]
+    result = call("evaluate.py", *arguments, "--gpu", -1, "--out", tmp_path / "score.json")
+    assert result.returncode == 130 and not (tmp_path / "score.json").exists()
+    assert words in result.stderr and result.stderr.endswith("interrupted\n")
 
 
 @pytest.fixture

@@ -55,6 +55,14 @@ def trained(data, tmp_path_factory):
     return out
 
 
+def test_batches_larger_than_the_data_set_are_told(data, tmp_path):
+    for size, expected in (7, ""), (8, "warning: a batch of 8 has several windows of one clip; "):
+        result = train(data, tmp_path / str(size), "--iterations", 1, "--batch-size", size, run=call)
+        assert result.returncode == 0 and result.stderr.startswith(expected)
+        assert bool(expected) == bool(result.stderr)
+        assert "7 clips of 16 frames or more" in result.stderr or not expected
+
+
 def arrays(path):
     with np.load(path, allow_pickle=False) as file:
         return {key: file[key] for key in file.files}

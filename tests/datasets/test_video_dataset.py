@@ -701,3 +701,20 @@ def test_samples_are_random_windows_of_each_clip_once(tmp_path):
     with pytest.raises(InputError, match="no clip of label 3"):
         list(dataset.sample(1, labels=[3]))
     assert (dataset.n_classes, dataset.video_shape) == (3, (1, 16, 8, 8))
+
+
+@pytest.mark.parametrize("byte", [8, 24])  # the size of the heap, and of the first text in it
+def test_a_heap_of_texts_in_which_hdf5_would_search_for_ever_is_refused(tmp_path, monkeypatch, byte):
+    path = tmp_path / "old.h5"
+    with h5py.File(path, "w") as file:  # as older versions wrote it, without checksums
+        file.attrs.update(format="tgan_chainer videos 1", source="random")
+        file["frames"] = make_clips()[0]
+        file["offsets"] = [0, len(file["frames"])]
+        file["label_names"] = ["a", "b"]
+    assert VideoDataset(path, n_frames=1).label_names == ["a", "b"]
+    content = bytearray(path.read_bytes())
+    content[content.index(b"GCOL") + byte] ^= 1 << 5
+    path.write_bytes(content)
+    monkeypatch.setattr(video_file, "TEXT_SECONDS", 2)
+    with pytest.raises(InputError, match=f"{path} is damaged: HDF5 cannot read its texts"):
+        VideoDataset(path, n_frames=1)

@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 
+from tgan_chainer.checks import suggestion
 from tgan_chainer.commands import cli
 from tgan_chainer.version import __version__
 
@@ -32,7 +33,10 @@ def run(name):
 
 
 def main():
-    """Run ``tgan NAME ...``, NAME being a key of ``COMMANDS``, with ``-`` or ``_`` between words."""
+    """Run ``tgan NAME ...``, NAME being a key of ``COMMANDS``, with ``-`` or ``_`` between words.
+
+    Without a name the commands are listed.
+    """
     name = sys.argv[1].replace("-", "_") if len(sys.argv) > 1 else ""
     if name in COMMANDS:
         del sys.argv[1]
@@ -50,5 +54,9 @@ def main():
     )
     version = f"tgan_chainer {__version__}; kernels on a CPU: {native.description()}"
     parser.add_argument("--version", action="version", version=version)
-    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
+    if name and not sys.argv[1].startswith("-"):
+        hint = suggestion(name, COMMANDS) or "tgan --help lists all commands"
+        parser.error(f"there is no command {sys.argv[1]}; {hint}")
     parser.parse_args()
+    parser.print_help(sys.stderr)
+    sys.exit(2)

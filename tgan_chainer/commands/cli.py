@@ -1,13 +1,13 @@
 """What the commands in ``datasets/`` and ``experiments/`` share: reading options, and how to fail."""
 
 import argparse
-import difflib
 import os
 import shlex
 import signal
 import sys
 import threading
 
+from tgan_chainer.checks import suggestion
 from tgan_chainer.commands.streams import protect_streams
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.parallel import prepare_process
@@ -43,9 +43,8 @@ class ArgumentParser(argparse.ArgumentParser):
     def parse_args(self, args=None, namespace=None):
         namespace, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            known = list(_options(self))
-            nearest = difflib.get_close_matches(unknown[0].partition("=")[0], known, 1)
-            hint = f"did you mean {nearest[0]}?" if nearest else f"{self.prog} --help lists all options"
+            hint = suggestion(unknown[0].partition("=")[0], list(_options(self)))
+            hint = hint or f"{self.prog} --help lists all options"
             self.error(f"unknown argument {unknown[0]}; {hint}")
         return namespace
 

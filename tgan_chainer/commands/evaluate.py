@@ -13,6 +13,7 @@ Each score is written as JSON (--out), and printed with all that it depends on, 
 import itertools
 import os
 import re
+import sys
 
 from tgan_chainer import provenance
 from tgan_chainer.checks import check_positive_int, check_seed
@@ -56,7 +57,7 @@ INCEPTION = f"""The inception score (Salimans et al. 2016) on C3D, as the papers
 SOURCE is one of
   a results folder of train.py, or a snapshot    samples of the generator; a conditional one gets its labels
                                                  as often as they are in the training data
-  a data set (.h5) of datasets/*.py              windows of its clips: the upper bound that real data give
+  a data set (.h5) as train.py takes it          windows of its clips: the upper bound that real data give
   an array (.npy, or .npz with one)              (N, C, T, H, W) or (N, T, H, W, C), uint8 or [-1, 1]
   a folder, searched through                     .mp4 .avi .gif ..., .npy (one video each), folders of frames
 
@@ -145,7 +146,11 @@ def main(argv=None):
     out = args.out or default_name(args)
     check_can_write(out)
     score = {"inception": Inception, "frechet": Frechet, "gam": Game}[args.score](args)
-    measured = {"score": args.score, **score.measure()}
+    try:
+        measured = {"score": args.score, **score.measure()}
+    except KeyboardInterrupt:
+        print(score.if_interrupted(), file=sys.stderr)
+        raise
     save_json(out, measured)  # whatever may fail from here on
     result = {**measured, **score.particulars(measured)}
     save_json(out, result)
@@ -165,6 +170,17 @@ class Inception:
         self.args, self.protocol = args, PROTOCOLS[args.protocol]
         self.classifier = load_classifier(args.classifier, args.mean, args.gpu, protocol=self.protocol)
         self.source = self.open(args.source)
+
+    def sources(self):
+        return [self.source]
+
+    def if_interrupted(self):
+        """Return how to go on after Ctrl-C."""
+        if not self.args.cache:
+            return "nothing is kept, because of --no-cache; the same command starts anew"
+        if all(source.description["kind"] == "generator" for source in self.sources()):
+            return "of samples of a generator nothing is kept; the same command starts anew"
+        return "what was scored of files and data sets is kept; the same command goes on from there"
 
     def open(self, path):
         size = self.protocol.video_size if self.args.size is None else self.args.size or None
@@ -236,6 +252,9 @@ class Frechet(Inception):
         super().__init__(args)
         self.reference = self.open(args.reference)
 
+    def sources(self):
+        return [self.source, self.reference]
+
     def measure(self):
         n_reference = self.args.reference_samples
         return measure_frechet(
@@ -278,6 +297,9 @@ class Game:
         self.a, self.b = (load_run(run, get_device(args.gpu)) for run in (args.run_a, args.run_b))
         self.data = args.data or self.a.config.data
         self.test_data = args.test_data or self.data
+
+    def if_interrupted(self):
+        return "of a game nothing is kept; the same command starts anew"
 
     def measure(self):
         args = self.args
@@ -349,7 +371,7 @@ def check_arguments(args):
         value = getattr(args, name, None)
         if value is not None and (name, value) != ("bootstrap", 0):
             check_positive_int(**{name: value})
-    for path in sources(args):
+    for path in given_sources(args):
         if not os.path.exists(path):
             raise InputError(f"there is no {path}; expected a run, a snapshot, a folder or a file of videos")
     for name in "classifier", "mean", "data", "test_data":
@@ -358,7 +380,7 @@ def check_arguments(args):
             raise InputError(f"there is no {path}, which --{name.replace('_', '-')} names")
 
 
-def sources(args):
+def given_sources(args):
     names = {"inception": ["source"], "frechet": ["source", "reference"], "gam": ["run_a", "run_b"]}
     return [getattr(args, name) for name in names[args.score]]
 
@@ -366,7 +388,7 @@ def sources(args):
 def default_name(args):
     """Return the path of a file that is not there yet."""
     names = [args.score]
-    for path in map(os.path.abspath, sources(args)):
+    for path in map(os.path.abspath, given_sources(args)):
         if re.fullmatch(r"(generator|snapshot)_iter_\d+\.npz", os.path.basename(path)):
             names.append(os.path.basename(os.path.dirname(path)))
         names.append(os.path.splitext(os.path.basename(path))[0])

@@ -68,6 +68,12 @@ def main(argv=None):
     dataset = VideoDataset(config.data, config.n_frames, with_labels=config.model == "conditional_tgan")
     changes = differences(config, base)
     config = complete(config, dataset)
+    if config.batch_size > dataset.n_clips:
+        print(
+            f"warning: a batch of {config.batch_size} has several windows of one clip; {config.data} has "
+            f"only {dataset.n_clips} clips of {config.n_frames} frames or more",
+            file=sys.stderr,
+        )
     iterator = chainer.iterators.MultithreadIterator(  # a thread loads the next batch meanwhile
         dataset, config.batch_size, n_threads=1, order_sampler=RandomWindows(dataset, config.seed)
     )

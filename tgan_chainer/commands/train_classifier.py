@@ -1,7 +1,7 @@
 """Train a classifier of videos, C3D, on a labelled data set, for inception scores where none is published.
 
-DATA is a file made by a command of datasets/ with labels: UCF-101, a folder of folders of videos, or Moving
-MNIST of one digit:
+DATA is a data set with labels: of ucf101, of video_folder with a folder of folders, or of moving_mnist with
+one digit:
 
   moving_mnist.py --digits 1 --out data/moving_digit.h5
   %(prog)s data/moving_digit.h5

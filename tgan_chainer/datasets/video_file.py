@@ -18,8 +18,11 @@ Frames, offsets and labels carry HDF5's checksums, and so does HDF5's own index 
 changed bit is an error. Files of older versions have none of this, and are read as well.
 """
 
+import functools
 import itertools
 import os
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -47,7 +50,24 @@ FACTS = {
 # What gzip can make of zeros: 1032 bytes of one.
 MOST_COMPRESSED = 1032
 
-KIND = "a video file as made by datasets/"
+KIND = "a data set as moving_mnist, ucf101, golf and video_folder make it"
+
+
+# A changed bit in the heap of texts that older files have makes HDF5 search for ever, out of reach of
+# Python's signals. So another process reads all texts first, in so many seconds of a processor.
+TEXT_SECONDS = 10
+READ_TEXTS = """
+import resource, sys
+import h5py
+
+resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[2]), int(sys.argv[2])))
+with h5py.File(sys.argv[1], "r", locking="best-effort") as file:
+    dict(file.attrs)
+    for name in file:
+        if isinstance(file.get(name, getlink=True), h5py.HardLink) and isinstance(file[name], h5py.Dataset):
+            if h5py.check_string_dtype(file[name].dtype):
+                file[name][:]
+"""
 
 
 def open_video_file(path):
@@ -63,15 +83,27 @@ def open_video_file(path):
     if not os.path.exists(path):
         raise InputError(f"{path}: no such file; moving_mnist, ucf101, golf and video_folder make data sets")
     with open(path, "rb") as file:  # by itself HDF5 would not say why it cannot
-        start = file.read(len(HDF5_MAGIC))
-    if start != HDF5_MAGIC:
-        raise InputError(f"{path}: not an HDF5 file, or cut short; expected one as made by datasets/")
+        start = file.read(len(HDF5_MAGIC) + 1)
+        status = os.fstat(file.fileno())
+    if start[:-1] != HDF5_MAGIC:
+        raise InputError(f"{path}: not an HDF5 file, or cut short; expected {KIND}")
+    if start[-1] < 2:  # before file format 1.10
+        _check_texts(path, status.st_size, status.st_mtime_ns)
     with reading(path, KIND):
         try:
             # HDF5 then goes without a lock on a file system that has none.
             return h5py.File(path, "r", locking="best-effort")
         except BlockingIOError as error:
             raise InputError(f"{path}: another program is writing to it; wait until that is done") from error
+
+
+@functools.cache
+def _check_texts(path, size, time):
+    """Raise InputError if HDF5 cannot come to an end with the texts of a file of this size and time."""
+    command = [sys.executable, "-c", READ_TEXTS, path, str(TEXT_SECONDS)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
+    if done.returncode < 0:  # of an error this process will say more
+        raise InputError(f"{path} is damaged: HDF5 cannot read its texts; take another copy")
 
 
 def read_layout(file, path):
@@ -92,7 +124,7 @@ def read_layout(file, path):
     def require(condition, found, expected):
         if not condition:
             raise InputError(
-                f"{path}: {found}; expected {expected}; make the file again with a command of datasets/"
+                f"{path}: {found}; expected {expected}; make the file again"
             )
 
     def array(name, kind, ndim):

@@ -315,8 +315,10 @@ def _from_metadata(path, arrays):
         if metadata["format"] != _FORMAT:
             raise InputError(f"{path} has the format {short(metadata['format'])}; expected {_FORMAT!r}")
         network, size, names = metadata["network"], metadata["size"], metadata["label_names"]
-        scale, training = float(metadata["scale"]), dict(metadata.get("training", {}))
-        if not (names is None or all(isinstance(name, str) for name in names)):
+        scale, training = metadata["scale"], dict(metadata.get("training", {}))
+        if not (_is_number(scale) and 0 < scale < np.inf):
+            raise ValueError(f"its scale is {short(scale)}")
+        if not (names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names))):
             raise ValueError("its label_names are not all text")
         _check_sizes(network, size, arrays)
         mean = arrays["mean"]
@@ -328,11 +330,16 @@ def _from_metadata(path, arrays):
     return classifier
 
 
+def _is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _check_sizes(network, size, arrays):
     """Raise ValueError unless a network would be as large as the arrays, before memory is taken for it."""
     if not all(type(network[key]) is int for key in ("n_frames", "size", "width", "n_units", "n_classes")):
         raise ValueError("its sizes are not all whole numbers")
-    if not (0 <= float(network["dropout"]) < 1 and isinstance(network["use_bn"], bool)):
+    dropout, use_bn = network["dropout"], network["use_bn"]
+    if not (_is_number(dropout) and 0 <= dropout < 1 and isinstance(use_bn, bool)):
         raise ValueError("its dropout or use_bn is out of range")
     features = network["width"] * 8 * (network["n_frames"] // 16) * (-(-network["size"] // 32)) ** 2
     declared = [network["width"], (network["n_units"], features), network["n_classes"]]

@@ -35,7 +35,8 @@ class PaperTable:
         title (str): What it shows.
         rows (tuple of Row): In the order of the paper.
         data (dict): The data that it is on, in those of ``VideoDataset.facts`` that matter.
-        data_file (str), data_command (str): Where the data are looked for, and what makes them.
+        data_file (str), data_command (str): Where the data are looked for, and the command that makes
+            them.
     """
 
     number: int
@@ -86,7 +87,7 @@ TABLES = {
         ),
         data=MOVING_MNIST,
         data_file="data/moving_mnist.h5",
-        data_command="python datasets/moving_mnist.py",
+        data_command="moving_mnist",
     ),
     4: PaperTable(
         number=4,
@@ -104,7 +105,7 @@ TABLES = {
         ),
         data=UCF101,
         data_file="data/ucf101.h5",
-        data_command="python datasets/ucf101.py FOLDER data/ucf101.h5 --split train1 --resize nearest",
+        data_command="ucf101 FOLDER data/ucf101.h5 --split train1 --resize nearest",
     ),
 }
 

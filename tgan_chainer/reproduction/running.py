@@ -267,7 +267,8 @@ def default_data(number, preset):
     if preset.digits is None:
         if not os.path.exists(table.data_file):
             raise InputError(
-                f"there is no {table.data_file}; make it by `{table.data_command}`, or give --data FILE"
+                f"there is no {table.data_file}; the command `{table.data_command}` makes it, or give --data "
+                "FILE"
             )
         return table.data_file
     name = "moving_digit.h5" if preset.digits[number] == 1 else "moving_mnist.h5"

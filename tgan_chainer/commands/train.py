@@ -124,6 +124,9 @@ def main(argv=None):
         optional = extensions.Optional(extension, stop)
         trainer.extend(optional, trigger=stop.every_without_haste(interval))
 
+    if config.learning_rate_drop:
+        trainer.extend(extensions.LearningRateDrop(config.learning_rate_drop))
+
     if resume_from:
         snapshots.load_snapshot(resume_from, trainer, config)
         if updater.iteration >= config.iterations:

@@ -1,6 +1,7 @@
 from tgan_chainer.extensions.best import Best
 from tgan_chainer.extensions.console import Console
 from tgan_chainer.extensions.generative_scores import GAM, InceptionScore
+from tgan_chainer.extensions.learning_rate_drop import LearningRateDrop
 from tgan_chainer.extensions.lipschitz import Lipschitz
 from tgan_chainer.extensions.log import Log
 from tgan_chainer.extensions.loss_curves import LossCurves
@@ -14,6 +15,7 @@ __all__ = [
     "Best",
     "Console",
     "InceptionScore",
+    "LearningRateDrop",
     "Lipschitz",
     "Log",
     "LossCurves",

@@ -193,6 +193,9 @@ class Filtering : Geometry {
   // For each axis, where the elements of each tile's window are, (tiles, phases, products), and its outputs,
   // (tiles, outputs): their distance in memory from the axis's first element.
   long *of_window[3], *of_outputs[3];
+  // And where the elements of the small side are that meet each one of the large side, (large, met): with a
+  // stride of s, element i meets the taps (i + pad) % s, that plus s, that plus 2 s, ..., so many in all:
+  long *of_meeting[3], met[3];
   // Distance in memory of neighbours in a window, which are of the same phase, and of neighbouring outputs.
   long window_step[3], output_step[3];
 
@@ -203,7 +206,8 @@ class Filtering : Geometry {
       phases[axis] = products[axis] == 1 ? kernel[axis] : stride[axis];
       tiles[axis] = divide_up(small[axis], outputs[axis]);
       n_phases *= phases[axis];
-      n_places += tiles[axis] * (phases[axis] * products[axis] + outputs[axis]);
+      met[axis] = divide_up(kernel[axis], stride[axis]);
+      n_places += tiles[axis] * (phases[axis] * products[axis] + outputs[axis]) + large[axis] * met[axis];
     }
     chunks = divide_up(n, lanes);
     large_rows = large_channels * n_phases;
@@ -224,6 +228,12 @@ class Filtering : Geometry {
       of_outputs[axis] = next;
       for (long i = 0; i < tiles[axis] * outputs[axis]; i++)
         *next++ = i < small[axis] ? i * small_size : NOWHERE;
+      of_meeting[axis] = next;
+      for (long i = 0; i < large[axis]; i++)
+        for (long t = 0; t < met[axis]; t++) {
+          const long j = (i + pad[axis]) / stride[axis] - t;
+          *next++ = j >= 0 && j < small[axis] ? j * small_size : NOWHERE;
+        }
       window_step[axis] = phases[axis] * large_size, output_step[axis] = small_size;
       large_size *= large[axis], small_size *= small[axis];
     }
@@ -308,14 +318,8 @@ class Filtering : Geometry {
                   rows[depth++] = place < 0 ? zeros : x + k * large_size + place;
                 });
               for_blocks(small_channels, [&](long start, int height) {
-                const float *factors = U + start * large_rows + c * n_phases * height;
-                float *to = y + start * small_size + output_place(unit, 0);
-                long i = 0;
-                auto panel = [&](long k) { return rows[k] + i; };
-                for (; height <= 3 && i + 2 * COLUMNS <= n; i += 2 * COLUMNS)
-                  multiply_rows<true, true, 3, 4>(height, depth, factors, 0, panel, to + i, small_size);
-                for (; i < n; i += COLUMNS)
-                  multiply_rows<true, true>(height, depth, factors, 0, panel, to + i, small_size);
+                add_product(height, depth, U + start * large_rows + c * n_phases * height, rows,
+                            y + start * small_size + output_place(unit, 0), small_size);
               });
             }
         });
@@ -325,6 +329,7 @@ class Filtering : Geometry {
 
   // y (small_channels, *small, n), W as above, bias (large_channels) or null → x (large_channels, *large, n).
   bool deconvolve(const float *y, const float *W, const float *bias, float *x) const {
+    if (E == 1 && n % COLUMNS == 0) return deconvolve_in_place(y, W, bias, x);
     // Tiles that share elements of x follow each other in one part. Results of so many rows at a time are
     // added.
     const long group = channel_group(), groups = divide_up(large_channels, group), depth = small_channels;
@@ -380,9 +385,72 @@ class Filtering : Geometry {
     return done;
   }
 
+  // The same for direct sums over batches that fill panels: an element of x is a sum over those that meet it.
+  bool deconvolve_in_place(const float *y, const float *W, const float *bias, float *x) const {
+    const long n_met = met[0] * met[1] * met[2], depth = small_channels * n_met;
+    // Packed for multiply_rows: (first tap, block of rows, depth, row of the block).
+    float *U = allocate(stride[0] * stride[1] * stride[2] * large_channels * depth);
+    if (!U) return false;
+    auto of_first_tap = [&](const long *first) {
+      return U + ((first[0] * stride[1] + first[1]) * stride[2] + first[2]) * large_channels * depth;
+    };
+    long q[3];
+    for (q[0] = 0; q[0] < stride[0]; q[0]++)
+      for (q[1] = 0; q[1] < stride[1]; q[1]++)
+        for (q[2] = 0; q[2] < stride[2]; q[2]++)
+          for_blocks(large_channels, [&](long start, int height) {
+            for (long k = 0; k < depth; k++) {
+              const long t = k % n_met, tap[3] = {q[0] + t / (met[1] * met[2]) * stride[0],
+                                                  q[1] + t / met[2] % met[1] * stride[1],
+                                                  q[2] + t % met[2] * stride[2]};
+              const bool exists = tap[0] < kernel[0] && tap[1] < kernel[1] && tap[2] < kernel[2];
+              const long place = (tap[0] * kernel[1] + tap[1]) * kernel[2] + tap[2];
+              float *to = of_first_tap(q) + start * depth + k * height;
+              for (int i = 0; i < height; i++) {
+                const long of_pair = k / n_met * large_channels + start + i;
+                to[i] = exists ? W[of_pair * kernel[0] * kernel[1] * kernel[2] + place] : 0;
+              }
+            }
+          });
+    const long group = larger(1L, smaller(small_channels, 32 / n_met));
+    bool done =
+        for_parts(large[0] * large[1], n + 2 * group * n_met, threads, [&](long part, float *zeros) {
+          const float **rows = (const float **)(zeros + n);
+          memset(zeros, 0, 4 * n);
+          const long i[2] = {part / large[1], part % large[1]};
+          const long *of_z = of_meeting[0] + i[0] * met[0], *of_y = of_meeting[1] + i[1] * met[1];
+          for (long c = 0; c < large_channels; c++) {
+            float *to = x + c * large_size + part * large[2] * n;
+            for (long k = 0; k < large[2] * n; k++) to[k] = bias ? bias[c] : 0;
+          }
+          for (long m = 0; m < small_channels; m += group)
+            for (long column = 0; column < large[2]; column++) {
+              long count = 0;
+              const long *of_x = of_meeting[2] + column * met[2];
+              for (long k = m; k < smaller(m + group, small_channels); k++)
+                for (long tz = 0; tz < met[0]; tz++)
+                  for (long ty = 0; ty < met[1]; ty++)
+                    for (long tx = 0; tx < met[2]; tx++) {
+                      const long place = of_z[tz] + of_y[ty] + of_x[tx];
+                      rows[count++] = place < 0 ? zeros : y + k * small_size + place;
+                    }
+              const long first[3] = {(i[0] + pad[0]) % stride[0], (i[1] + pad[1]) % stride[1],
+                                     (column + pad[2]) % stride[2]};
+              for_blocks(large_channels, [&](long start, int height) {
+                add_product(height, count, of_first_tap(first) + start * depth + m * n_met * height, rows,
+                            x + start * large_size + (part * large[2] + column) * n, large_size);
+              });
+            }
+        });
+    free(U);
+    return done;
+  }
+
   // x (large_channels, *large, n), gy (small_channels, *small, n) → gW (small_channels, large_channels,
   // *kernel).
   bool kernel_gradient(const float *x, const float *gy, float *gW) const {
+    if (E == 1 && n % WIDTH == 0 && small_channels * large_rows <= 1 << 12)
+      return kernel_gradient_in_place(x, gy, gW);
     // Sums over all columns, block after block. A small gradient is summed in parts, over some of the columns
     // each.
     const long units_count = unit_count(), size = E * small_channels * padded(large_rows);
@@ -442,7 +510,93 @@ class Filtering : Geometry {
     return done;
   }
 
+  // The same for direct sums of few channels and taps, whose columns would fill no panel: sums of products of
+  // vectors that are read where they lie.
+  bool kernel_gradient_in_place(const float *x, const float *gy, float *gW) const {
+    constexpr int CHANNELS = 4, TAPS = 3;  // at a time: so many sums fit into the registers
+    const long rows = small[0] * small[1], parts = smaller(rows, 8L);
+    const long size = small_channels * large_channels * kernel[0] * kernel[1] * kernel[2];
+    float *sums = allocate(parts * size * WIDTH);
+    if (!sums) return false;
+    memset(sums, 0, 4 * parts * size * WIDTH);
+    bool done = for_parts(parts, n, threads, [&](long part, float *zeros) {
+      memset(zeros, 0, 4 * n);
+      for (long row = rows * part / parts; row < rows * (part + 1) / parts; row++)
+        for (long pair = 0; pair < divide_up(small_channels, CHANNELS) * large_channels; pair++)
+          for (long zy = 0; zy < kernel[0] * kernel[1]; zy++) {
+            const long m = pair / large_channels * CHANNELS, c = pair % large_channels;
+            const long z = row / small[1], y = row % small[1];
+            const long from = of_window[0][z * kernel[0] + zy / kernel[1]] +
+                              of_window[1][y * kernel[1] + zy % kernel[1]];
+            if (from < 0) continue;
+            for (long tap = 0; tap < kernel[2]; tap += TAPS) {
+              Vector<WIDTH> products[CHANNELS][TAPS] = {};
+              for (long i = 0; i < small[2]; i++) {
+                const float *of_y[CHANNELS], *of_x[TAPS];
+                const float *first = gy + m * small_size + (row * small[2] + i) * n;
+                for (int a = 0; a < CHANNELS; a++)
+                  of_y[a] = m + a < small_channels ? first + a * small_size : zeros;
+                for (int b = 0; b < TAPS; b++) {
+                  const long place = tap + b < kernel[2] ? of_window[2][i * kernel[2] + tap + b] : NOWHERE;
+                  of_x[b] = place < 0 ? zeros : x + c * large_size + from + place;
+                }
+                add_products(of_y, of_x, products);
+              }
+              for (int a = 0; a < CHANNELS && m + a < small_channels; a++)
+                for (int b = 0; b < TAPS && tap + b < kernel[2]; b++) {
+                  const long of_pair = (m + a) * large_channels + c;
+                  const long place = (of_pair * kernel[0] * kernel[1] + zy) * kernel[2] + tap + b;
+                  float *to = sums + (part * size + place) * WIDTH;
+                  store(to, load<WIDTH>(to) + products[a][b]);
+                }
+            }
+          }
+    });
+    for (long k = 0; done && k < size; k++) {
+      gW[k] = 0;
+      for (long i = 0; i < parts * WIDTH; i++) gW[k] += sums[(i / WIDTH * size + k) * WIDTH + i % WIDTH];
+    }
+    free(sums);
+    return done;
+  }
+
  private:
+  // Add to `height` rows of a batch, which are to_row apart, the product of packed factors and of rows.
+  void add_product(int height, long depth, const float *factors, const float *const *rows, float *to,
+                   long to_row) const {
+    long i = 0;
+    auto panel = [&](long k) { return rows[k] + i; };
+    for (; height <= 3 && i + 2 * COLUMNS <= n; i += 2 * COLUMNS)
+      multiply_rows<true, true, 3, 4>(height, depth, factors, 0, panel, to + i, to_row);
+    for (; i < n; i += COLUMNS) multiply_rows<true, true>(height, depth, factors, 0, panel, to + i, to_row);
+  }
+
+  // sums[a][b] += the products of vector after vector of a batch.
+  template <int rows, int columns>
+  inline void add_products(const float *const (&a)[rows], const float *const (&b)[columns],
+                           Vector<WIDTH> (&sums)[rows][columns]) const {
+    Vector<WIDTH> s[rows][columns];
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 3
+      for (int j = 0; j < columns; j++) s[i][j] = sums[i][j];
+    for (long k = 0; k < n; k += WIDTH) {
+      Vector<WIDTH> of_b[columns];
+#pragma GCC unroll 3
+      for (int j = 0; j < columns; j++) of_b[j] = load<WIDTH>(b[j] + k);
+#pragma GCC unroll 4
+      for (int i = 0; i < rows; i++) {
+        const Vector<WIDTH> of_a = load<WIDTH>(a[i] + k);
+#pragma GCC unroll 3
+        for (int j = 0; j < columns; j++) s[i][j] += of_a * of_b[j];
+      }
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 3
+      for (int j = 0; j < columns; j++) sums[i][j] = s[i][j];
+  }
+
   struct Unit {
     long tile[3], start;  // start: its first element of the batch
     int n;                // elements of the batch, at most `lanes`

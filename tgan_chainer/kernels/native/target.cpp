@@ -28,52 +28,28 @@ bool run(int operation, const Geometry &geometry, const float *a, const float *b
 // Vectors that transforms work on: of AVX-512 only half of one, since batches are small.
 constexpr int LANES = WIDTH < 8 ? 4 : 8;
 
-bool filter_axes(int operation, const Geometry &g, const float *a, const float *b, const float *bias,
-                 float *to, int threads) {
+bool filter(int operation, const long *numbers, const float *a, const float *b, const float *bias, float *to,
+            int threads) {
+  Geometry g;
+  memcpy(&g, numbers, sizeof g);
   auto has_taps = [&](int axis, int taps) {
     return divide_up(g.kernel[axis], g.stride[axis]) == taps && g.small[axis] > 1;
   };
   auto use = [&](auto run) { return run(operation, g, a, b, bias, to, threads); };
-  if (has_taps(1, 2) && has_taps(2, 2))
+  // Between few channels transforms take longer than the products that they save, where direct sums read arrays
+  // in place: in the last doubling of a G1 of width/8 (4 and 8 channels) 5 ms instead of 3. But products of one
+  // row are slow.
+  const bool is_narrow = g.n % COLUMNS == 0 && g.large_channels * g.small_channels <= 32 &&
+                         (operation != 1 || g.large_channels >= 4);
+  if (has_taps(1, 2) && has_taps(2, 2) && !is_narrow)
     return use(has_taps(0, 2) ? run<LANES, TwoTaps, TwoTaps, TwoTaps>
                               : run<LANES, DirectSum, TwoTaps, TwoTaps>);
-  // On fewer channels the transforms take longer than the products that they save.
-  if (g.large_channels < 8 || !has_taps(1, 3) || !has_taps(2, 3))
+  if (is_narrow || g.large_channels < 8 || !has_taps(1, 3) || !has_taps(2, 3))
     return use(run<LANES, DirectSum, DirectSum, DirectSum>);
   if (!has_taps(0, 3)) return use(run<LANES, DirectSum, ThreeTaps, ThreeTaps>);
   // C3D scores videos in small batches, for which vectors of fewer lanes waste less.
   return use(g.n <= 4 ? run<4, ThreeTaps, ThreeTaps, ThreeTaps>
                       : run<LANES, ThreeTaps, ThreeTaps, ThreeTaps>);
-}
-
-// The adjoint of a convolution of stride 1, as the convolution by the kernel turned round that it also is.
-bool turn_round(const Geometry &g, const float *y, const float *W, const float *bias, float *x, int threads) {
-  Geometry turned = g;
-  turned.large_channels = g.small_channels, turned.small_channels = g.large_channels;
-  for (int axis = 0; axis < 3; axis++) {
-    turned.large[axis] = g.small[axis], turned.small[axis] = g.large[axis];
-    turned.pad[axis] = g.kernel[axis] - 1 - g.pad[axis];
-  }
-  const long n_taps = g.kernel[0] * g.kernel[1] * g.kernel[2];
-  float *kernel = (float *)malloc(4 * g.large_channels * g.small_channels * n_taps);
-  if (!kernel) return false;
-  for (long m = 0; m < g.small_channels; m++)
-    for (long c = 0; c < g.large_channels; c++)
-      for (long k = 0; k < n_taps; k++)
-        kernel[(c * g.small_channels + m) * n_taps + n_taps - 1 - k] =
-            W[(m * g.large_channels + c) * n_taps + k];
-  bool done = run<LANES, DirectSum, DirectSum, DirectSum>(0, turned, y, kernel, bias, x, threads);
-  free(kernel);
-  return done;
-}
-
-bool filter(int operation, const long *numbers, const float *a, const float *b, const float *bias, float *to,
-            int threads) {
-  Geometry g;
-  memcpy(&g, numbers, sizeof g);
-  const bool has_stride_1 = g.stride[0] == 1 && g.stride[1] == 1 && g.stride[2] == 1;
-  if (operation == 1 && has_stride_1 && g.large_channels < 8) return turn_round(g, a, b, bias, to, threads);
-  return filter_axes(operation, g, a, b, bias, to, threads);
 }
 
 bool normalize(long channels, long length, const float *x, const float *gamma, const float *beta, float *mean,

@@ -1,4 +1,5 @@
 from tgan_chainer.functions.batch_normalization import batch_normalization, fixed_batch_normalization
+from tgan_chainer.functions.clip_by_products import clip_by_products
 from tgan_chainer.functions.clip_singular_values import clip_singular_values, clip_singular_values_by_svd
 from tgan_chainer.functions.convolution_nd import convolution_nd, deconvolution_nd
 from tgan_chainer.functions.gaussian_noise import gaussian_noise
@@ -9,6 +10,7 @@ from tgan_chainer.functions.resize_bicubic import resize_bicubic
 
 __all__ = [
     "batch_normalization",
+    "clip_by_products",
     "clip_singular_values",
     "clip_singular_values_by_svd",
     "convolution_nd",

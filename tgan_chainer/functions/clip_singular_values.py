@@ -1,6 +1,8 @@
 import numpy as np
 
 from tgan_chainer.errors import InputError, NonFiniteError
+from tgan_chainer.functions.clip_by_products import clip_by_products
+from tgan_chainer.kernels import gpu
 
 from chainer import backend
 
@@ -19,21 +21,26 @@ def clip_singular_values(W, limit=1.0):
     ``W`` is read as the matrix Ŵ (out_channels, everything else). With the singular directions u_i of
     those values σ_i > limit, the result is W - Σ_i (1 - limit/σ_i) u_i u_iᵀ W, so only these directions
     are touched, and u_i and σ_i² can be had as eigenvectors and eigenvalues of the small matrix W Wᵀ (or
-    Wᵀ W, whichever is smaller) for a third of the cost of an SVD. Everything is computed in float64.
+    Wᵀ W, whichever is smaller) for a third of the cost of an SVD. Everything is computed in float64. On a GPU
+    :func:`~tgan_chainer.functions.clip_by_products` does it, for which nothing has to wait.
 
     Args:
         W: float array of ndim ≥ 2, NumPy or CuPy. It is not changed.
         limit (float): Largest singular value allowed, > 0.
 
     Returns:
-        array: The clipped weight, in shape, dtype and device like ``W``; ``W`` itself if no singular value
-        exceeds the limit.
+        array: The clipped weight, in shape, dtype and device like ``W``; on a CPU ``W`` itself if no singular
+        value exceeds the limit.
 
     Raises:
         InputError: ``W`` has fewer than two axes or is not of a float dtype, or ``limit`` is not positive.
-        NonFiniteError: ``W`` holds NaN or infinity, or no decomposition of it succeeds.
+        NonFiniteError: ``W`` holds NaN or infinity, or no decomposition of it succeeds. (On a GPU the result is
+            NaN then, since to look would be to wait.)
     """
-    matrix = _as_float64_matrix(W, limit)
+    _check(W, limit)
+    if gpu.computes(W):
+        return clip_by_products(W, limit)
+    matrix = _as_float64_matrix(W)
     xp = backend.get_array_module(W)
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     try:
@@ -59,7 +66,8 @@ def clip_singular_values_by_svd(W, limit=1.0):
 
     Arguments, result and errors are those of :func:`clip_singular_values`.
     """
-    matrix = _as_float64_matrix(W, limit)
+    _check(W, limit)
+    matrix = _as_float64_matrix(W)
     xp = backend.get_array_module(W)
     try:
         u, s, vt = xp.linalg.svd(matrix, full_matrices=False)
@@ -73,13 +81,16 @@ def clip_singular_values_by_svd(W, limit=1.0):
     return ((u * xp.minimum(s, limit)) @ vt).reshape(W.shape).astype(W.dtype)
 
 
-def _as_float64_matrix(W, limit):
+def _check(W, limit):
     if not limit > 0:
         raise InputError(f"limit must be positive, not {limit!r}")
     if W.ndim < 2 or W.size == 0:
         raise InputError(f"W must have at least two axes, none of length 0; its shape is {W.shape}")
     if W.dtype.kind != "f":
         raise InputError(f"W must be of a float dtype, not {W.dtype}")
+
+
+def _as_float64_matrix(W):
     matrix = W.reshape(len(W), -1).astype(np.float64)
     if not backend.get_array_module(W).isfinite(matrix).all():
         raise NonFiniteError("W holds NaN or infinity and so has no singular values")

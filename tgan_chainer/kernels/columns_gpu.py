@@ -7,8 +7,7 @@ asked to, and only of those does it take a transposed factor without a copy.
 
 import math
 
-from tgan_chainer.kernels.bias import add_bias
-from tgan_chainer.kernels.gpu import add_columns, gather_columns
+from tgan_chainer.kernels.gpu import add_bias, add_columns, gather_columns
 from tgan_chainer.kernels.layout import batch_first, batch_last
 from tgan_chainer.parallel import chunks
 
@@ -31,12 +30,10 @@ def convolve(x, W, grid, b=None):
 def deconvolve(y, W, grid, b=None):
     n, W = len(y), _rows(grid.used_kernel(W))
     y = batch_last(y).reshape(len(W), -1)
-    n_channels = W.shape[1] // math.prod(grid.kernel)
-    parts = []
-    for channels in _blocks(grid, n_channels, n):
+    x = cuda.cupy.empty((W.shape[1] // math.prod(grid.kernel), *grid.large, n), y.dtype)
+    for channels in _blocks(grid, len(x), n):
         columns = cuda.cupy.dot(W[:, _taps(channels, grid)].T, y)
-        parts.append(add_columns(columns.reshape(-1, *grid.kernel, *grid.small, n), grid))
-    x = parts[0] if len(parts) == 1 else cuda.cupy.concatenate(parts)
+        add_columns(columns.reshape(-1, *grid.kernel, *grid.small, n), grid, x[channels])
     return add_bias(batch_first(x), b)
 
 

@@ -155,7 +155,18 @@ def leaky_relu(x, gy, slope):
     """
     operation = "y = x > 0 ? gy : slope * gy"
     kernel = cuda.elementwise("T x, T gy, T slope", "T y", operation, "leaky_relu_of")
-    return kernel(x, gy, slope, cuda.cupy.empty_like(x))
+    if x.ndim < 2:
+        return kernel(x, gy, slope)
+    rows, shaped = planes(x)
+    return shaped(kernel(rows, planes_like(x, gy), slope))
+
+
+def add_bias(y, b):
+    """Add b (C,), unless it is None, to y (N, C, *axes) in place, in the order in which y lies in memory."""
+    if b is not None:
+        rows, _ = planes(y)
+        rows += b[:, None]
+    return y
 
 
 # Columns of convolutions, for arrays that lie in memory as (C, *axes, N).
@@ -175,8 +186,8 @@ def gather_columns(x, grid):
     return cuda.elementwise("raw T x", "T y", code, "gather_columns")(x, columns)
 
 
-def add_columns(columns, grid):
-    """Add up columns (C, *kernel, *small, N) where their windows lie: the adjoint, (C, *large, N)."""
+def add_columns(columns, grid, x):
+    """Add up columns (C, *kernel, *small, N) where their windows lie, in x (C, *large, N): the adjoint."""
     n_axes, n = len(grid.small), columns.shape[-1]
     names = [*(f"p{a}" for a in range(n_axes)), "n"]
     loops, place_of_tap, place_of_window = "", "c", ""
@@ -189,8 +200,7 @@ def add_columns(columns, grid):
         place_of_window += f" * {small} + o{a})"
     place = f"{'(' * n_axes}(long long){place_of_tap}{place_of_window} * {n} + n"
     code = f"{_indices(names, (*grid.large, n))} T s = 0; {loops} s += x[{place}]; {'}' * n_axes} y = s;"
-    x = cuda.cupy.empty((len(columns), *grid.large, n), columns.dtype)
-    return cuda.elementwise("raw T x", "T y", code, "add_columns")(columns, x)
+    cuda.elementwise("raw T x", "T y", code, "add_columns")(columns, x)
 
 
 def _indices(names, lengths):

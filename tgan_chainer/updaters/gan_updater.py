@@ -43,8 +43,8 @@ class GANUpdater(updaters.StandardUpdater):
             so that the generator's gradient goes through the discriminator *before* its update.
             Needs n_dis = 1.
         check_interval (int): Iterations from one check that all losses were finite to the next; by default 1
-            on a CPU and 100 on a GPU, which would have to finish all its work for each. There is also a check
-            before each clipping.
+            on a CPU and 100 on a GPU, which would have to finish all its work for each. On a CPU there is also a
+            check before each clipping.
         average (MovingAverage): Follows the generator; None for no average. Snapshots keep it.
         converter, device: As for :class:`chainer.training.updaters.StandardUpdater`.
 
@@ -102,7 +102,8 @@ class GANUpdater(updaters.StandardUpdater):
         if self._average is not None:
             self._average.update(t)
         clips = self.clipping is not None and (t - 1) % self.n_clip == 0
-        if clips or t % self._check_interval == 0:
+        # A GPU would have to finish all its work for each check.
+        if t % self._check_interval == 0 or (clips and self.discriminator.xp is np):
             self.check_losses()
         if clips:
             self.clipping(self.discriminator)

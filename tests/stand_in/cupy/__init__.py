@@ -190,7 +190,8 @@ class lib:
 
 def concatenate(tup, axis=0, out=None, *, dtype=None, casting="same_kind"):
     parts = [_array_of(a) for a in tup]
-    shape = _np.concatenate([_np.broadcast_to(_np.int8(), p.shape) for p in parts], axis).shape
+    shape = list(parts[0].shape)
+    shape[axis] = int(_np.sum([p.shape[axis] for p in parts]))
     dtype = _np.result_type(*(p.dtype for p in parts))
     return _launch("concatenate", lambda *p: _np.concatenate(p, axis), parts, out, shape, dtype)
 

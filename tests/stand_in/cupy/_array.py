@@ -105,7 +105,7 @@ def reduce(name, a, axis=None, out=None, keepdims=False, **options):
 def matmul(a, b, out=None):
     x, y = array_of(a), array_of(b)
     dtype = np.promote_types(x.dtype, y.dtype)
-    shape = np.matmul(np.broadcast_to(np.int8(), x.shape), np.broadcast_to(np.int8(), y.shape)).shape
+    shape = *np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), *x.shape[-2:-1], *y.shape[1:][-1:]
     for part in x, y:
         # cuBLAS takes a transposed matrix as it is, CuPy's products of stacks do not.
         is_ready = part.flags.c_contiguous or (max(x.ndim, y.ndim) <= 2 and part.flags.f_contiguous)
@@ -257,10 +257,9 @@ class ndarray:
         try:
             return self._view(np.reshape(self._host, shape, order=order, copy=False))
         except ValueError:
-            shape = np.broadcast_to(np.int8(), self.shape).reshape(shape).shape if counts.only else shape
-            result = empty(shape, self.dtype) if counts.only else self._host.reshape(shape, order=order)
-            counts.launch("copy", self._host, result)
-            return wrap(result)
+            if counts.launch("copy", self._host, self._host):
+                return wrap(self._host.reshape(shape, order=order))
+            return wrap(np.empty(self.size, self.dtype).reshape(shape))
 
     def reduced_view(self, dtype=None):
         return self.reshape(-1) if self._host.flags.c_contiguous else self

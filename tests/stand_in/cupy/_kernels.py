@@ -27,9 +27,6 @@ _PREAMBLE = """
 #define __forceinline__ inline
 #define CUPY_FOR(i, n) for (ptrdiff_t i = 0; i < (n); ++i)
 using namespace std;
-typedef int int32; typedef long long int64; typedef unsigned uint32; typedef unsigned long long uint64;
-typedef unsigned char uint8; typedef signed char int8; typedef float float32; typedef double float64;
-typedef complex<float> complex64; typedef complex<double> complex128;
 static inline double max(double a, float b) { return a < b ? b : a; }
 static inline double min(double a, float b) { return b < a ? b : a; }
 template<class T> static inline T rsqrt(T x) { return 1 / sqrt(x); }
@@ -59,9 +56,7 @@ class _Parameter:
             raise ValueError(f"wrong parameter {text!r}")
         self.is_raw = "raw" in words
         self.dtype = None if len(self.type) == 1 else np.dtype(self.type)
-
-    def __str__(self):
-        return f"{self.type} {self.name}"
+        self.c = self.type if self.dtype is None else _C[self.dtype.char]
 
 
 def _parameters(text):
@@ -111,7 +106,7 @@ class _Kernel:
 
     def _references(self, values, params, index):
         lines = [
-            f"{'const ' * (p in self.in_params)}{p.type} &{p.name} = _raw_{p.name}[{index}];"
+            f"{'const ' * (p in self.in_params)}{p.c} &{p.name} = _raw_{p.name}[{index}];"
             for p, value in zip(params, values)
             if isinstance(value, np.ndarray) and not p.is_raw
         ]
@@ -161,7 +156,7 @@ class ReductionKernel(_Kernel):
     ):  # fmt: skip
         self._set(in_params, out_params, name, preamble)
         self.map, self.reduce, self.post, self.identity = map_expr, reduce_expr, post_map_expr, identity
-        self.reduce_type = reduce_type or self.out_params[0].type
+        self.reduce_type = reduce_type or self.out_params[0].c
 
     def __call__(self, *args, out=None, axis=None, keepdims=False, stream=None):
         values = self._arguments(args)
@@ -184,7 +179,7 @@ class ReductionKernel(_Kernel):
             for v, yes in zip(values, is_array)
         ]
         n = math.prod(shape[a] for a in kept), math.prod(shape[a] for a in axes)
-        of_out = f"{p.type} &{p.name} = _raw_{p.name}[_o];"
+        of_out = f"{p.c} &{p.name} = _raw_{p.name}[_o];"
         body = f"""for (ptrdiff_t _o = 0; _o < _n; ++_o) {{
             _type_reduce _s = _type_reduce({self.identity});
             for (ptrdiff_t _j = 0; _j < _m; ++_j) {{

@@ -34,8 +34,8 @@ def clip_singular_values(W, limit=1.0):
 
     Raises:
         InputError: ``W`` has fewer than two axes or is not of a float dtype, or ``limit`` is not positive.
-        NonFiniteError: ``W`` holds NaN or infinity, or no decomposition of it succeeds. (On a GPU the result is
-            NaN then, since to look would be to wait.)
+        NonFiniteError: ``W`` holds NaN or infinity, or no decomposition of it succeeds. On a GPU, which would
+            have to be waited for, the result is NaN instead.
     """
     _check(W, limit)
     if gpu.computes(W):

@@ -1,8 +1,8 @@
 """Singular value clipping by matrix products alone: on a GPU nothing has to wait for what came out.
 
-With G = W Wᵀ the clipped weight is max(G, I)^(-1/2) W. Both functions of G, the maximum and the root, are limits
-of polynomials x ← a x + b x³ that push x in [l, 1] towards 1 as fast as such polynomials can (Chen and Chow, "A
-stable scaling of Newton-Schulz for improving the sign function computation of a Hermitian matrix", 2014).
+With G = W Wᵀ the clipped weight is max(G, I)^(-1/2) W. The maximum and the root are limits of polynomials
+x ← a x + b x³ that push x in [l, 1] towards 1 as fast as such polynomials can (Chen and Chow, "A stable
+scaling of Newton-Schulz for improving the sign function computation of a Hermitian matrix", 2014).
 """
 
 import functools
@@ -26,8 +26,8 @@ def clip_by_products(W, limit=1.0):
         limit (float): Largest singular value allowed, > 0.
 
     Returns:
-        array: The clipped weight, like ``W``; all NaN if ``W`` holds NaN or infinity. Against an SVD the error of
-        its elements was at most 1e-14 in float64, for singular values of up to 5,000 times the limit.
+        array: The clipped weight, like ``W``; all NaN if ``W`` holds NaN or infinity. In float64 its
+        elements were those by an SVD up to 1e-14, for singular values of up to 5,000 times the limit.
     """
     xp = backend.get_array_module(W)
     matrix = W.reshape(len(W), -1).astype(np.float64)

@@ -43,8 +43,8 @@ class GANUpdater(updaters.StandardUpdater):
             so that the generator's gradient goes through the discriminator *before* its update.
             Needs n_dis = 1.
         check_interval (int): Iterations from one check that all losses were finite to the next; by default 1
-            on a CPU and 100 on a GPU, which would have to finish all its work for each. On a CPU there is also
-            a check before each clipping.
+            on a CPU and 100 on a GPU, which would have to finish all its work for each. A CPU also checks
+            before each clipping.
         average (MovingAverage): Follows the generator; None for no average. Snapshots keep it.
         converter, device: As for :class:`chainer.training.updaters.StandardUpdater`.
 

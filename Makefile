@@ -6,6 +6,7 @@ EXTRAS ?= mnist,onnx,test$(shell nvidia-smi >/dev/null 2>&1 && echo ,gpu)
 GPU ?=
 ITERATIONS ?=
 OUT ?=
+CONFIG ?=
 UCF101 ?=
 PRESET ?=
 ARGS ?=
@@ -13,6 +14,7 @@ ARGS ?=
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 MOVING_MNIST := data/moving_mnist.h5
+MOVING_DIGIT := data/moving_digit_32.h5
 MOVING_MNIST_TEST := data/moving_mnist_test.h5
 UCF101_DATA := data/ucf101.h5
 PRINT_DEFAULT_GPU := from tgan_chainer.devices import default_gpu; print(default_gpu())
@@ -42,7 +44,8 @@ help:
 	@echo 'Variables, as in "make train-mnist GPU=0 ITERATIONS=1000":'
 	@echo '  PYTHON      Python 3.10 to 3.13 to make $(VENV) from (default: python3)'
 	@echo '  EXTRAS      extras to install (default: mnist,onnx,test and, where nvidia-smi finds a GPU, gpu)'
-	@echo '  GPU         GPU to train on, -1 for the CPU and its smaller networks (default: 0 if there)'
+	@echo '  GPU         GPU to train on, -1 for the CPU, its smaller networks and videos (default: 0 if there)'
+	@echo '  CONFIG      configuration to train, such as tgan_moving_mnist_cpu: the paper'"'"'s videos on a CPU'
 	@echo '  ITERATIONS  iterations to train for (default: as the configuration says)'
 	@echo '  OUT         results folder (default: named after the configuration, in results/)'
 	@echo '  UCF101      folder with the videos of UCF-101, or UCF101.rar, to make $(UCF101_DATA) from'
@@ -87,17 +90,22 @@ campaign: $(INSTALLED)
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .
 
+# One digit in small frames, which networks for a CPU learn in minutes.
+$(MOVING_DIGIT): | $(INSTALLED)
+	$(RUN) datasets/moving_mnist.py --digits 1 --size 32 --digit-size 20 --out $@
+
 # Made once: a newer package or script does not replace the data that earlier runs were trained on.
 $(MOVING_MNIST): | $(INSTALLED)
 	$(RUN) datasets/moving_mnist.py --out $@
 
 # What was given of these, to be given again.
-GIVEN := $(strip $(foreach name,GPU ITERATIONS OUT,$(if $($(name)),$(name)='$($(name))')))
+GIVEN := $(strip $(foreach name,GPU CONFIG ITERATIONS OUT,$(if $($(name)),$(name)='$($(name))')))
 
-train-mnist: $(INSTALLED) $(MOVING_MNIST)
+train-mnist: $(INSTALLED) $(MOVING_MNIST) $(MOVING_DIGIT)
 	@gpu='$(GPU)'; \
 	test -n "$$gpu" || gpu=$$($(RUN) -c '$(PRINT_DEFAULT_GPU)') || exit; \
-	case "$$gpu" in -*) config=tgan_moving_mnist_cpu;; *) config=tgan_moving_mnist;; esac; \
+	case "$$gpu" in -*) config=tgan_moving_digit_32_cpu;; *) config=tgan_moving_mnist;; esac; \
+	config=$(or $(CONFIG),$$config); \
 	out='$(OUT)'; out=$${out:-results/$$config}; \
 	if test -z '$(findstring --resume,$(ARGS))' && ls "$$out"/snapshot_iter_*.npz >/dev/null 2>&1; then \
 		echo "$$out already holds a run; to go on with it:" \

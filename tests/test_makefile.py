@@ -10,7 +10,8 @@ from helpers import ROOT
 def make(folder, *arguments):
     """Call make in a folder with the Makefile, where everything seems to be installed."""
     shutil.copy(os.path.join(ROOT, "Makefile"), folder)
-    for name in ".venv/bin/python", ".venv/.installed", "data/moving_mnist.h5", "setup.py", "pyproject.toml":
+    data = "data/moving_mnist.h5", "data/moving_digit_32.h5"
+    for name in ".venv/bin/python", ".venv/.installed", *data, "setup.py", "pyproject.toml":
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("#!/bin/sh\necho python $*\n")
@@ -21,9 +22,11 @@ def make(folder, *arguments):
 
 def test_a_second_training_says_how_to_go_on_with_the_first(tmp_path):
     first = make(tmp_path, "train-mnist", "GPU=-1")
-    assert "experiments/train.py --config tgan_moving_mnist_cpu" in first.stdout
+    assert "experiments/train.py --config tgan_moving_digit_32_cpu" in first.stdout
+    larger = make(tmp_path, "train-mnist", "GPU=-1", "CONFIG=tgan_moving_mnist_cpu")
+    assert "experiments/train.py --config tgan_moving_mnist_cpu" in larger.stdout
     for out, arguments, again in (
-        ("results/tgan_moving_mnist_cpu", [], "make train-mnist GPU='-1' ARGS=--resume"),
+        ("results/tgan_moving_digit_32_cpu", [], "make train-mnist GPU='-1' ARGS=--resume"),
         (
             "elsewhere",
             ["ITERATIONS=600", "OUT=elsewhere"],

@@ -18,6 +18,8 @@ key of the metadata    content
                        ..., "here": ..., "row": ...}`` (older files have the one that was named, or neither)
 ``wall_time``          seconds of training
 ``score``              of the best generator: ``{"name": ..., "value": ...}``
+``precision``          "half" of a generator that was written in half precision, see
+                       :mod:`tgan_chainer.pretrained`; others have none
 ``random_states``      of a snapshot: states of the random number generators
 =====================  ======================================================================================
 """
@@ -31,6 +33,7 @@ import re
 
 import numpy as np
 
+from tgan_chainer import pretrained
 from tgan_chainer.config import Config
 from tgan_chainer.datasets import same_data
 from tgan_chainer.errors import InputError, NonFiniteError
@@ -70,10 +73,15 @@ def find_snapshots(out, *kinds):
 
 
 def newest_snapshot(source, *kinds):
-    """Return the path of a results folder's newest snapshot of some kinds; of anything else, its own.
+    """Return the path of a results folder's newest snapshot of some kinds, or of the weights of a name.
 
-    Raises InputError if there is none.
+    Of a file it is its own. Raises InputError if there is none.
     """
+    if not os.path.exists(source):
+        path = pretrained.find(source)
+        if path is None:
+            raise InputError(pretrained.missing(source))
+        return path
     if not os.path.isdir(source):
         return source
     found = find_snapshots(source, *kinds)
@@ -161,6 +169,9 @@ def read_snapshot(path, kind=None):
         if metadata["format"] != _FORMAT:
             raise InputError(f"{path} has the format {short(metadata['format'])}; expected {_FORMAT!r}")
         metadata.setdefault("kind", RESUMABLE if "random_states" in metadata else GENERATOR)
+        if metadata["kind"] == GENERATOR and metadata.get("precision") == "half":
+            half = {key: array.astype(np.float32) for key, array in arrays.items() if array.dtype == "e"}
+            arrays.update(half)
         _check_metadata(metadata)
         if metadata["wall_time"] is None and metadata["kind"] == RESUMABLE:  # of an older version
             metadata["wall_time"] = float(arrays["_snapshot_elapsed_time"])

@@ -32,7 +32,7 @@ def run_of(name, iteration=100_000, data=None, **changes):
 def test_every_configuration_but_the_one_for_a_cpu_is_the_papers():
     names = {name.removesuffix(".yaml") for name in os.listdir(CONFIGS)}
     trained = {name for names in TRAINED.values() for name in names}
-    assert names - trained == {"tgan_moving_mnist_cpu"} and trained <= names
+    assert trained <= names and all(name.endswith(("_cpu", "_night")) for name in names - trained)
 
 
 @pytest.mark.parametrize("row", ROWS)

@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": "score videos: inception score, Fréchet distance, GAM",
     "export": "write trained networks as ONNX models, for use without Chainer",
     "demo": "write a web page that makes videos in the browser",
+    "yardstick": "measure how legible moving digits are",
     "figures": "draw the paper's figures from runs",
     "train_classifier": "train a classifier for inception scores on labelled videos",
     "tables": "make Table 3 or 4: train, score, write",

@@ -1,9 +1,12 @@
 """Generate videos with a trained generator.
 
-SOURCE is a results folder of train.py (its newest generator is taken) or one snapshot file. The suffix of
+SOURCE is a results folder of train.py (its newest generator is taken), one snapshot file, or the name of
+weights that come with the package (--list). The suffix of
 --out chooses the form: .gif and .mp4 are a moving grid, .png a strip with one row of frames for each video,
 .npy the numbers, float32 (N, C, T, H, W) in [-1, 1], of any number of videos.
 
+  %(prog)s moving_mnist --num 25
+  %(prog)s moving_digits --label 7
   %(prog)s results/tgan_moving_mnist
   %(prog)s results/tgan_moving_mnist --num 36 --seed 1 --out samples.mp4
   %(prog)s results/tgan_moving_mnist --num 6 --out strips.png
@@ -20,10 +23,12 @@ import os
 
 from tqdm import tqdm
 
+from tgan_chainer import pretrained
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.commands.options import add_picture_options, check_picture_options
 from tgan_chainer.devices import use_device
+from tgan_chainer.errors import InputError
 from tgan_chainer.labels import repeat_labels
 from tgan_chainer.runs import load_run
 from tgan_chainer.videos import check_suffix, save_videos
@@ -31,6 +36,11 @@ from tgan_chainer.videos import check_suffix, save_videos
 
 def main(argv=None):
     args = parse_arguments(argv)
+    if args.list:
+        print(pretrained.listing())
+        return
+    if args.source is None:
+        raise InputError("SOURCE is missing: a results folder, a snapshot, or one of those that --list names")
     check_positive_int(num=args.num, batch_size=args.batch_size)
     check_picture_options(args, [args.seed])
     if args.columns is not None:
@@ -56,7 +66,8 @@ def main(argv=None):
 
 def parse_arguments(argv):
     parser = ArgumentParser(__doc__)
-    parser.add_argument("source", metavar="SOURCE", help="results folder or snapshot")
+    parser.add_argument("source", metavar="SOURCE", nargs="?", help="results folder, snapshot or name")
+    parser.add_argument("--list", action="store_true", help="list the weights that come with the package")
     parser.add_argument("--out", metavar="FILE", default="samples.gif", help="default: samples.gif")
     parser.add_argument("--num", type=int, metavar="N", default=16, help="how many videos (default 16)")
     parser.add_argument(

@@ -3,6 +3,7 @@
 import os
 import zipfile
 
+from tgan_chainer import pretrained
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations.video_source.arrays import RANGES, ArraySource
@@ -19,8 +20,8 @@ __all__ = ["RANGES", "WINDOWS", "DatasetSource", "GeneratorSource", "VideoSource
 def open_source(path, n_frames=16, window="random", fps=None, size=64, value_range=None, gpu=-1):
     """Open what holds videos; which kind it is, its name and its content tell.
 
-    - A results folder of train.py, or a snapshot: samples of the generator, labels of a conditional one drawn
-      from their prior (Section 6.5).
+    - A results folder of train.py, a snapshot, or a name of weights in the package: samples of the generator,
+      labels of a conditional one drawn from their prior (Section 6.5).
     - ``.h5``, a video file of ours: windows of its clips.
     - ``.npy``, or ``.npz`` with one array: videos, uint8 or float in [-1, 1], (N, C, T, H, W) or (N, T, H,
       W, C).
@@ -46,6 +47,8 @@ def open_source(path, n_frames=16, window="random", fps=None, size=64, value_ran
         InputError: There is no such thing, or it cannot be used.
     """
     path = os.fspath(path)
+    if not os.path.exists(path):
+        path = pretrained.find(path) or path
     check_positive_int(n_frames=n_frames)
     if window not in WINDOWS:
         raise InputError(f"window must be one of {', '.join(WINDOWS)}, not {window!r}")

@@ -1,0 +1,83 @@
+"""Trained generators that come with the package, or are fetched once, known by their names.
+
+``weights/catalogue.json`` is a table of them: for each name the ``file``, its ``size`` and ``sha256``, the
+``url`` to fetch it from where it is not in the package, a ``summary``, the ``licence``, the ``command`` that
+trained it, and what the ``yardstick`` says of it. Each file is a snapshot of a generator in half precision
+and so holds its configuration, its iteration and the facts of its data as well.
+"""
+
+import difflib
+import json
+import os
+
+import numpy as np
+
+from tgan_chainer.download import download, sha256_of
+from tgan_chainer.files import atomic_path, load_json
+from tgan_chainer.reading import read_npz
+
+FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "weights")
+CATALOGUE = os.path.join(FOLDER, "catalogue.json")
+
+
+def catalogue():
+    """Return the table, a dict: name → dict with the keys above."""
+    return load_json(CATALOGUE)
+
+
+def listing():
+    """Return the table as text, a line for each name."""
+    return "\n".join(f"{name:18}{entry['summary']}" for name, entry in catalogue().items())
+
+
+def find(name):
+    """Return the path of the file behind a name, or None if there is no such name.
+
+    A file that is not in the package is fetched, once, to the cache, and checked.
+
+    Raises:
+        InputError: It cannot be fetched, or is not what it should be.
+    """
+    entry = catalogue().get(name)
+    if entry is None:
+        return None
+    path = os.path.join(FOLDER, entry["file"])
+    if entry.get("url") and not os.path.exists(path):
+        from tgan_chainer.evaluations.video_classifier import cache_folder
+
+        path = os.path.join(cache_folder(), entry["file"])
+        download(entry["url"], path, size=entry["size"], sha256=entry["sha256"])
+    return path
+
+
+def missing(source):
+    """Return the message for a source that is neither a file nor a name."""
+    names = list(catalogue())
+    nearest = difflib.get_close_matches(os.path.basename(source), names, 1)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"or one of {', '.join(names)}"
+    return f"there is no {source}; expected a results folder or a snapshot, {hint}"
+
+
+def save_half(snapshot, path):
+    """Write a copy of a ``generator_iter_N.npz`` in half precision, a third as large.
+
+    Statistics of batch normalization keep their precision; they may be too small for half of it.
+
+    Args:
+        snapshot (str): What to copy.
+        path (str): The file to create or replace.
+
+    Returns:
+        dict: ``file``, ``size`` and ``sha256``, for the table.
+    """
+    arrays = read_npz(snapshot, "a generator")
+    metadata = json.loads(str(arrays.pop("metadata")))
+    metadata["config"]["data"] = os.path.join("data", os.path.basename(metadata["config"]["data"]))
+    half = {
+        key: array if array.dtype != np.float32 or "avg_" in key else array.astype(np.float16)
+        for key, array in arrays.items()
+    }
+    metadata = np.array(json.dumps({**metadata, "precision": "half"}))
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **half, metadata=metadata)
+    return {"file": os.path.basename(path), "size": os.path.getsize(path), "sha256": sha256_of(path)}

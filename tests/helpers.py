@@ -59,6 +59,16 @@ def write_dark_and_bright(path, source):
             writer.append(noise.astype(np.uint8), labels=i % 2)
 
 
+def write_noise(path, label_names=None):
+    """Make a data set of 7 grey clips of random numbers, of each label in turn if there are any."""
+    random_state = np.random.RandomState(0)
+    with write_videos(path, "random numbers", label_names, chunk_frames=20) as writer:
+        for i in range(7):
+            labels = {} if label_names is None else {"labels": i % len(label_names)}
+            writer.append(random_state.randint(0, 256, (20, 32, 32, 1)).astype(np.uint8), **labels)
+    return str(path)
+
+
 def refused(function, *words):
     """Assert that a function raises an InputError of one line with these words."""
     with pytest.raises(InputError) as caught:

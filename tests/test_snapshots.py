@@ -8,10 +8,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-from helpers import TINY, assert_one_line_error, call, refused
+from helpers import TINY, assert_one_line_error, call, refused, write_noise
 
 from tgan_chainer import load_generator, load_run
-from tgan_chainer.datasets import write_videos
 from tgan_chainer.runs import read_run
 from tgan_chainer.snapshots import find_snapshots, read_snapshot
 
@@ -20,11 +19,7 @@ PARAMETER = "updater/model:dis/conv2/W"
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    path = str(tmp_path_factory.mktemp("data") / "videos.h5")
-    with write_videos(path, "random numbers", chunk_frames=20) as writer:
-        for _ in range(7):
-            writer.append(np.random.randint(0, 256, (20, 32, 32, 1)).astype(np.uint8))
-    return path
+    return write_noise(tmp_path_factory.mktemp("data") / "videos.h5")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from helpers import EXPERIMENTS, assert_one_line_error, call, write_dark_and_bright
+from helpers import EXPERIMENTS, assert_one_line_error, call
 from scipy.special import rel_entr, softmax
 
 from tgan_chainer.commands import evaluate
@@ -36,27 +36,6 @@ TINY = (
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """Two classes that anyone can tell: dark clips and bright ones."""
-    path = str(tmp_path_factory.mktemp("data") / "videos.h5")
-    write_dark_and_bright(path, "noise")
-    return path
-
-
-@pytest.fixture(scope="module")
-def classifier(data, tmp_path_factory):
-    path = str(tmp_path_factory.mktemp("classifier") / "classifier.npz")
-    result = call(
-        "train_classifier.py", data, "--out", path, "--gpu", -1, "--iterations", 30, "--batch-size", 8,
-        "--validation", 0.25, "--validation-interval", 10, "--log-interval", 10,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    assert "30 clips to train on, 10 to validate, 2 classes" in result.stdout
-    assert os.listdir(os.path.dirname(path)) == ["classifier.npz"]  # no log, which might replace a run's
-    return path
-
-
-@pytest.fixture(scope="module")
 def runs(data, tmp_path_factory):
     """Results folders of a Wasserstein GAN and of a normal one."""
     folder = tmp_path_factory.mktemp("runs")
@@ -64,14 +43,6 @@ def runs(data, tmp_path_factory):
         result = call("train.py", *TINY, "--data", data, "--out", folder / name, "--iterations", 2, *options)
         assert result.returncode == 0, result.stderr
     return folder
-
-
-def test_a_trained_classifier_tells_apart_what_is_easy(classifier):
-    trained = load_classifier(classifier)
-    assert trained.label_names == ["dark", "bright"]
-    videos = [np.full((1, 16, 32, 32), level, np.float32) for level in (-0.8, 0.7)]
-    probabilities = np.concatenate([p for p, _ in trained.predict(videos)])
-    assert probabilities.argmax(axis=1).tolist() == [0, 1]
 
 
 def test_the_inception_score_is_that_of_the_classifiers_predictions(data, classifier, tmp_path):
@@ -235,22 +206,6 @@ def test_scores_during_training_do_not_change_it(data, classifier, tmp_path):
                     np.testing.assert_array_equal(one[key], other[key])
     log = read_log(tmp_path / "with")
     assert "score/fooled_opponent" not in log[0] and "score/fooled_opponent" in log[1]  # of its older self
-
-
-def test_fine_tuning_keeps_all_but_the_last_layer_for_other_classes(classifier, data, tmp_path):
-    path = str(tmp_path / "three.h5")
-    with write_videos(path, "noise", ["a", "b", "c"], chunk_frames=16) as writer:
-        for i in range(12):
-            writer.append(np.full((16, 32, 32, 1), 80 * (i % 3), np.uint8), labels=i % 3)
-    out = str(tmp_path / "three.npz")
-    result = call(
-        "train_classifier.py", path, "--init", classifier, "--out", out, "--iterations", 1, "--gpu", -1,
-        "--batch-size", 4, "--learning-rate", 1e-9,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    old, new = load_classifier(classifier), load_classifier(out)
-    assert new.n_classes == 3 and new.label_names == ["a", "b", "c"]
-    np.testing.assert_allclose(new.c3d.fc6.W.array, old.c3d.fc6.W.array, atol=1e-6)
 
 
 def resized_as_tgan(video):
@@ -491,49 +446,6 @@ def test_bad_input_is_one_line(arguments, words, data, runs, classifier, tmp_pat
     assert not os.path.exists(tmp_path / "out.json")
 
 
-@pytest.mark.parametrize(
-    "arguments, words",
-    [
-        (["nothing.h5"], "no such file"),
-        (["UNLABELLED"], "has no /labels"),
-        (["DATA", "--validation", "0.001"], "leaves none to train on or to validate"),
-        (["DATA", "--validation", "2"], "validation must be"),
-        (["DATA", "--iterations", "0"], "iterations must be"),
-        (["DATA", "--learning-rate", "-1"], "learning_rate must be"),
-        (["DATA", "--init", "DATA"], "is a data set; expected a classifier"),
-        (["DATA", "--mean", "DATA"], "--mean belongs to --init"),
-        (["DATA", "--force-it"], "did you mean --force?"),
-    ],
-)
-def test_bad_input_to_the_training_of_a_classifier_is_one_line(arguments, words, data, tmp_path):
-    with write_videos(tmp_path / "unlabelled.h5", "zeros") as writer:
-        writer.append(np.zeros((16, 32, 32, 3), np.uint8))
-    places = {"DATA": data, "UNLABELLED": tmp_path / "unlabelled.h5"}
-    arguments = [places.get(argument, argument) for argument in arguments]
-    result = call("train_classifier.py", *arguments, "--gpu", -1, "--out", tmp_path / "out.npz")
-    assert_one_line_error(result, words)
-
-
-def test_a_classifier_that_is_there_is_not_replaced(data, classifier):
-    before = os.stat(classifier).st_mtime_ns
-    assert_one_line_error(call("train_classifier.py", data, "--out", classifier), "exists already")
-    assert os.stat(classifier).st_mtime_ns == before
-
-
-def test_a_classifier_says_how_it_was_trained(data, classifier, tmp_path):
-    training = load_classifier(classifier).description["training"]
-    assert training["data"]["source"] == "noise" and training["data"]["n_windows"] == 200
-    assert training["guessing"] >= 0.5 and training["accuracy"] > 0.9  # anyone can tell these classes
-    arguments = ["--classifier", classifier, "--samples", 4, "--gpu", -1, "--out", tmp_path / "s.json"]
-    result = call("evaluate.py", "inception", data, *arguments)
-    assert "Trained by train_classifier.py on noise" in result.stdout
-    assert "NOT COMPARABLE with the scores of TGAN" in result.stdout
-    assert ": samples 4 instead of 10,000; " in result.stdout
-    departures = json.loads((tmp_path / "s.json").read_text())["departures"]
-    assert {"what": "samples", "here": 4, "there": 10_000} in departures
-    assert {"what": "data", "here": None, "there": "ucf101"} in departures
-
-
 def test_an_output_that_cannot_be_written_is_met_before_scoring(data, tmp_path):
     # This is no classifier either, but that would have been met later.
     result = call("evaluate.py", "inception", data, "--classifier", data, "--out", tmp_path)
@@ -547,12 +459,6 @@ def test_no_score_replaces_another_one(data, classifier, tmp_path, monkeypatch):
         result = call("evaluate.py", "inception", data, *arguments, "--seed", i)
         assert result.returncode == 0, result.stderr
     assert sorted(os.listdir("results/scores")) == ["inception_videos.json", "inception_videos_2.json"]
-
-
-def test_a_classifier_is_a_video_classifier_with_its_own_mean(classifier):
-    trained = load_classifier(classifier)
-    assert isinstance(trained, VideoClassifier) and trained.c3d.use_bn and trained.size == 64
-    assert trained.mean.shape == (3, 1, 1, 1) and 0 < trained.mean.mean() < 255
 
 
 def test_a_long_name_is_cut_in_the_results_name(data, classifier, tmp_path, monkeypatch):

@@ -8,11 +8,9 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
-from helpers import ENVIRONMENT, EXPERIMENTS, TINY, default_signals
+from helpers import ENVIRONMENT, EXPERIMENTS, TINY, default_signals, write_noise
 
-from tgan_chainer.datasets import write_videos
 from tgan_chainer.logs import read_log
 from tgan_chainer.snapshots import RESUMABLE, find_snapshots, read_snapshot
 
@@ -22,11 +20,7 @@ SECONDS = 60  # within which a command does what it should, on a busy machine
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    path = str(tmp_path_factory.mktemp("data") / "videos.h5")
-    with write_videos(path, "random numbers", chunk_frames=20) as writer:
-        for _ in range(7):
-            writer.append(np.random.randint(0, 256, (20, 32, 32, 1)).astype(np.uint8))
-    return path
+    return write_noise(tmp_path_factory.mktemp("data") / "videos.h5")
 
 
 @pytest.fixture

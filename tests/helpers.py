@@ -1,5 +1,6 @@
 """What tests of commands, of networks and of errors share."""
 
+import concurrent.futures
 import contextlib
 import io
 import os
@@ -7,6 +8,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import threading
 from unittest import mock
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.errors import InputError
+from tgan_chainer.processes import Processes
 
 import chainer
 
@@ -147,3 +150,45 @@ def normalize_with_torch(x, parameters, name):
 
     gamma, beta = parameters[f"{name}/gamma"], parameters[f"{name}/beta"]
     return torch.nn.functional.batch_norm(x, None, None, gamma, beta, training=True, eps=2e-5)
+
+
+class Threads(Processes):
+    """Processes of a run that are threads of a test, see :func:`in_threads`."""
+
+    def __init__(self, rank, values, barrier):
+        super().__init__()
+        self.size, self.rank, self._values, self._barrier = len(values), rank, values, barrier
+        self.n_sums = 0
+
+    def gather(self, value):
+        self._values[self.rank] = value
+        self._barrier.wait(60)
+        values = list(self._values)
+        self._barrier.wait(60)
+        return values
+
+    def add_up(self, array):
+        self.n_sums += 1
+        return sum(self.gather(array))
+
+    def send_round(self, array, rank):
+        array[...] = self.gather(array.copy())[rank]
+
+
+def in_threads(n, function):
+    """Call ``function(processes)`` as n processes would; return what each returns."""
+    values, barrier = [None] * n, threading.Barrier(n)
+
+    def call(rank):
+        try:
+            return function(Threads(rank, values, barrier))
+        except BaseException:
+            barrier.abort()
+            raise
+
+    with concurrent.futures.ThreadPoolExecutor(n) as pool:
+        futures = [pool.submit(call, rank) for rank in range(n)]
+        errors = [future.exception() for future in futures]
+        for error in sorted(filter(None, errors), key=lambda e: isinstance(e, threading.BrokenBarrierError)):
+            raise error
+        return [future.result() for future in futures]

@@ -15,6 +15,7 @@ PACKAGE = os.path.join(ROOT, "tgan_chainer")
 FLOORS = [
     {"_interrupt", "_chainer_compat", "version", "errors"},
     {"checks", "files", "interruption", "reading", "parallel", "children", "download"},
+    {"processes", "spread_batch"},
     {"kernels"},
     {"functions"},
     {"links"},

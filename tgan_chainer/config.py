@@ -149,6 +149,11 @@ class Config:
         choices=("auto", "on", "off"),
         neutral=True,
     )
+    sync_bn: bool = _setting(
+        True,
+        "with several processes: batch normalization by the whole batch, as one process does it; false: by "
+        "each one's part, which sends less and is another training",
+    )
     # Batch normalization needs two videos.
     batch_size: int = _setting(32, "videos per batch", 2, 2**16)
     iterations: int = _setting(100_000, "when to stop", 1, _MOST, resumable=True)

@@ -9,6 +9,10 @@ class InputError(ValueError):
     """
 
 
+class ProcessesError(RuntimeError):
+    """The processes of one run no longer agree. The commands print the message and exit with status 1."""
+
+
 class NonFiniteError(ArithmeticError):
     """A loss or parameter became NaN or infinite; going on would only spread it.
 

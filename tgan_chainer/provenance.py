@@ -12,6 +12,7 @@ from tgan_chainer.errors import InputError
 from tgan_chainer.files import save_json
 from tgan_chainer.kernels import native
 from tgan_chainer.parallel import thread_count
+from tgan_chainer.processes import ONE
 from tgan_chainer.reading import read_json
 from tgan_chainer.version import __version__
 
@@ -76,15 +77,17 @@ def describe(device):
     }
 
 
-def record(out, device, **more):
+def record(out, device, processes=ONE, **more):
     """Append :func:`describe`, and ``more``, to the list in ``provenance.json`` of a results folder.
+
+    So are, as ``processes``, the number of processes, what sends arrays between them, and their hosts.
 
     A file that cannot be read is kept under another name.
     """
     path, entries = os.path.join(out, FILENAME), read(out)
     if not entries and os.path.exists(path):
         os.replace(path, f"{path}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
-    save_json(path, [*entries, {**more, **describe(device)}])
+    save_json(path, [*entries, {**more, **describe(device), "processes": processes.describe()}])
 
 
 def read(out):

@@ -91,8 +91,20 @@ def newest_snapshot(source, *kinds):
     return found[-1]
 
 
+def state_of(updater):
+    """Return all that the next iterations depend on, which several processes have in common.
+
+    Returns:
+        dict: Name → numpy.ndarray.
+    """
+    serializer = DictionarySerializer()
+    serializer.save(updater)
+    name, keys, position, *_ = np.random.get_state()
+    return {**serializer.target, "random numbers": np.append(keys, np.uint32(position))}
+
+
 def save_snapshot(path, trainer, config, **facts):
-    """Write all that the rest of a run depends on.
+    """Write all that the rest of a run depends on. :func:`seed_cupy` has to be called before.
 
     Args:
         path (str): The npz file; it appears, complete, only at the end.
@@ -104,7 +116,6 @@ def save_snapshot(path, trainer, config, **facts):
         NonFiniteError: A parameter is NaN or infinite; nothing is written then.
     """
     updater = trainer.updater
-    _seed_cupy(updater.device, config.seed, updater.iteration)
     random_states = {"python": random.getstate(), "numpy": _numpy_state()}
     facts |= {"wall_time": trainer.elapsed_time, "random_states": random_states}
     _save(path, trainer, RESUMABLE, updater.iteration, config, facts)
@@ -148,7 +159,7 @@ def load_snapshot(path, trainer, config):
         random.setstate((version, tuple(internal), gauss_next))
         name, keys, *rest = metadata["random_states"]["numpy"]
         np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))
-    _seed_cupy(updater.device, config.seed, updater.iteration)
+    seed_cupy(updater.device, config.seed, updater.iteration)
     return metadata
 
 
@@ -275,9 +286,12 @@ def _numpy_state():
     return [name, keys.tolist(), *rest]
 
 
-def _seed_cupy(device, seed, iteration):
-    # CuPy has no way to read the state of its generator. Starting it anew at every snapshot, both in the
-    # run that goes on and in the one that resumes, makes the two the same.
+def seed_cupy(device, seed, iteration):
+    """Start CuPy's random numbers anew, on a GPU, at every snapshot.
+
+    CuPy has no way to read the state of its generator. So the run that goes on and the one that resumes draw
+    the same numbers.
+    """
     if device.xp is cuda.cupy:
         cuda.cupy.random.seed((seed * 1_000_003 + iteration) % 2**32)
 
@@ -286,4 +300,4 @@ def seed_everything(device, seed):
     """Seed the random numbers of Python, NumPy and, on a GPU, CuPy; ``seed`` is in 0 ... 2³² - 1."""
     random.seed(seed)
     np.random.seed(seed)
-    _seed_cupy(device, seed, 0)
+    seed_cupy(device, seed, 0)

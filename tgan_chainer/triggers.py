@@ -6,6 +6,7 @@ import select
 import signal
 
 from tgan_chainer.interruption import SIGNALS
+from tgan_chainer.processes import ONE
 
 _MESSAGE = b"\nfinishing the iteration to write a snapshot; the same once more ends at once\n"
 _TIME_IS_OVER = b"\nthe time is over; finishing the iteration to write a snapshot\n"
@@ -22,18 +23,23 @@ class IterationsOrSignal:
     are not waited for: they end the process as they would have without this. (A closing terminal may well
     send SIGHUP twice.) Signals that were ignored before, as SIGHUP is by ``nohup``, stay so.
 
+    A signal to one of several processes is one to all: they agree on it once an iteration, when each is asked
+    for the first time.
+
     Args:
         iterations (int): Where the run ends.
         seconds (float): After how many it stops as by a signal, SIGALRM, counted from where the context
             manager is entered; None for no limit.
+        processes (Processes): Those of the run.
 
     Attributes:
         signal (int): Number of the first signal that came, or None.
     """
 
-    def __init__(self, iterations, seconds=None):
+    def __init__(self, iterations, seconds=None, processes=ONE):
         self.iterations, self.seconds = iterations, seconds
         self.signal = None
+        self._processes = processes
         self._answer = (-1, False)
         self._may_abandon = False
 
@@ -42,12 +48,17 @@ class IterationsOrSignal:
         # extensions and the end of the iteration would stop the run without a snapshot.
         iteration = trainer.updater.iteration
         if self._answer[0] != iteration:
+            self.agree()
             self._answer = iteration, self.signal is not None or iteration >= self.iterations
         return self._answer[1]
 
+    def agree(self):
+        """Take over a signal that came to another process. All have to call this."""
+        self.signal = max(self._processes.gather(self.signal or 0)) or self.signal
+
     def every(self, interval):
         """Return a trigger that fires every ``interval`` iterations and in the last one."""
-        return lambda trainer: trainer.updater.iteration % interval == 0 or self(trainer)
+        return lambda trainer: self(trainer) or trainer.updater.iteration % interval == 0
 
     def every_without_haste(self, interval):
         """Return a trigger as :meth:`every` does, which no longer fires once a signal has come."""

@@ -312,7 +312,12 @@ def test_a_normal_gan_and_a_penalty_followed_by_hand(simultaneous):
     of_score = -sigmoid(-(z_gen @ a.T @ w.T + b)) / 2
     new_a, _ = rmsprop(a, (of_score @ w).T @ z_gen + 2 * a, 0)
 
-    updater.update()
+    reporter = chainer.Reporter()
+    for name, link in ("gen", generator), ("dis", updater.discriminator):
+        reporter.add_observer(name, link)
+    with reporter.scope(observation := {}):
+        updater.update()
+    assert float(observation["gen/penalty"]) == pytest.approx((a**2).sum())
     np.testing.assert_allclose(updater.discriminator.W.array, new_w, rtol=1e-10)
     np.testing.assert_allclose(updater.discriminator.b.array, new_b, rtol=1e-10)
     np.testing.assert_allclose(generator.layer.W.array, new_a, rtol=1e-10)

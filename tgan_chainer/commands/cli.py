@@ -6,11 +6,13 @@ import shlex
 import signal
 import sys
 import threading
+import traceback
 
 from tgan_chainer.checks import suggestion
 from tgan_chainer.commands.streams import protect_streams
-from tgan_chainer.errors import InputError, NonFiniteError
+from tgan_chainer.errors import InputError, NonFiniteError, ProcessesError
 from tgan_chainer.parallel import prepare_process
+from tgan_chainer.processes import end_job, launched_size, name_process
 from tgan_chainer.reading import message_line
 
 # How this process was called, for messages that tell how to call it again; None is by a script.
@@ -58,11 +60,13 @@ def run_command(main):
     Bad input and failures of the file system (missing file, disk full, ...) become one line on stderr and
     status 2, diverged training becomes status 1 and Ctrl-C status 130. Anything else is a bug of ours and
     keeps its traceback. The process is prepared by :func:`tgan_chainer.parallel.prepare_process`, and its
-    output by :func:`~tgan_chainer.commands.streams.protect_streams`.
+    output by :func:`~tgan_chainer.commands.streams.protect_streams`. If it is one of several of a job, and
+    fails, the others end, too.
 
     Args:
         main (callable): Takes no argument, returns an exit status or None for 0.
     """
+    failed = True
     try:
         sys.unraisablehook = _pass_on_interrupts
         protect_streams()
@@ -70,9 +74,10 @@ def run_command(main):
         os.environ.pop("MPLBACKEND", None)
         prepare_process()
         status = main()
+        failed = False
     except InputError as error:
         status = _fail(str(error))
-    except NonFiniteError as error:
+    except (NonFiniteError, ProcessesError) as error:
         status = _fail(str(error), status=1)
     except OSError as error:
         status = _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
@@ -80,7 +85,14 @@ def run_command(main):
         status = _fail(f"out of memory: {error}; a smaller batch size or fewer videos at a time need less")
     except KeyboardInterrupt:
         status = 128 + signal.SIGINT
-        print("interrupted", file=sys.stderr)
+        print(name_process("interrupted"), file=sys.stderr)
+    except Exception:
+        if launched_size() == 1:
+            raise
+        traceback.print_exc()
+        status = _fail("a bug, see above", status=1)
+    if failed:
+        end_job(status)
     sys.exit(status)
 
 
@@ -103,5 +115,5 @@ def _options(parser):
 
 
 def _fail(message, status=2):
-    print("error: " + message_line(message), file=sys.stderr)
+    print("error: " + name_process(message_line(message)), file=sys.stderr)
     return status

@@ -17,8 +17,13 @@ latent variables each time), snapshot_iter_N.npz (to resume from) and generator_
 see generate.py). Where scores are computed, generator_best.npz is the generator with the best one. Ctrl-C,
 SIGTERM or SIGHUP finishes the iteration, writes a snapshot and says how to go on; so does --time-limit, with
 exit status 0.
+
+  mpiexec -n 4 %(prog)s --config tgan_moving_mnist_cpu
+
+is the same run, computed by four processes, on GPUs by one each; batch_size stays that of all together.
 """
 
+import contextlib
 import os
 import re
 import shlex
@@ -36,7 +41,7 @@ from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.commands.opening import differences, opening
 from tgan_chainer.commands.options import add_gpu_option, add_settings, given_settings, parse_duration
 from tgan_chainer.config import Config, config_name, find_config
-from tgan_chainer.datasets import RandomWindows, VideoDataset
+from tgan_chainer.datasets import PartsOfBatches, RandomWindows, VideoDataset
 from tgan_chainer.devices import use_device, why_no_cupy
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.evaluations import load_classifier
@@ -44,9 +49,11 @@ from tgan_chainer.files import locked
 from tgan_chainer.losses import LOSSES
 from tgan_chainer.models import MODELS, build_discriminator, build_generator
 from tgan_chainer.optimizers import build_optimizer
+from tgan_chainer.processes import COMMUNICATORS, launched_size, start
 from tgan_chainer.reading import printable
 from tgan_chainer.reproduction.rows import row_facts
 from tgan_chainer.runs import Run
+from tgan_chainer.spread_batch import SpreadBatch, part_of_batch
 from tgan_chainer.triggers import IterationsOrSignal
 from tgan_chainer.updaters import GANUpdater
 
@@ -57,30 +64,28 @@ DEFAULT_CONFIG = "tgan_moving_mnist"
 
 def main(argv=None):
     args = parse_arguments(argv)
+    processes = start(args.communicator, args.gpu)
     config, base, out, resume_from = choose_run(args)
-    device = use_device(args.gpu, config.tf32, config.pytorch_kernels)
-    if args.gpu is None and (why := why_no_cupy()):
+    device = use_device(processes.choose_gpu(args.gpu), config.tf32, config.pytorch_kernels)
+    if processes.is_first and args.gpu is None and (why := why_no_cupy()):
         print(f"warning: the CPU is used; {why}; pip install 'cupy-cuda12x[ctk]' may help", file=sys.stderr)
-    if device.xp is np and config.discriminator_width >= 64 and config.iterations > 1000:
+    is_slow = device.xp is np and config.discriminator_width >= 64 and config.iterations > 1000
+    if is_slow and processes.is_first:
         print("warning: on a CPU this takes weeks; --config tgan_moving_mnist_cpu does not", file=sys.stderr)
 
     # The data (Section 6.1): 16 successive frames from a random place of each clip.
     dataset = VideoDataset(config.data, config.n_frames, with_labels=config.model == "conditional_tgan")
     changes = differences(config, base)
     config = complete(config, dataset)
-    if config.batch_size > dataset.n_clips:
+    if config.batch_size > dataset.n_clips and processes.is_first:
         print(
             f"warning: a batch of {config.batch_size} has several windows of one clip; {config.data} has "
             f"only {dataset.n_clips} clips of {config.n_frames} frames or more",
             file=sys.stderr,
         )
-    iterator = chainer.iterators.MultithreadIterator(  # a thread loads the next batch meanwhile
-        dataset, config.batch_size, n_threads=1, order_sampler=RandomWindows(dataset, config.seed)
-    )
-
-    classifier = config.classifier and load_classifier(
-        None if config.classifier == "c3d" else config.classifier, gpu=args.gpu
-    )
+    check_batch_size(config, processes)
+    part, order = part_of_batch(processes, config.batch_size), RandomWindows(dataset, config.seed)
+    iterator = PartsOfBatches(dataset, config.batch_size, part, order)
 
     # The networks (Table 1, Fig. 1, Sections 5.2 and 6.3).
     snapshots.seed_everything(device, config.seed)
@@ -99,31 +104,20 @@ def main(argv=None):
     updater = GANUpdater(
         iterator,
         optimizers,
-        clipping=SingularValueClipping() if config.clipping == "svc" else None,
+        clipping=SingularValueClipping(processes=processes) if config.clipping == "svc" else None,
         loss=LOSSES[config.loss](),
         n_dis=config.n_dis,
         n_clip=config.n_clip,
         simultaneous=config.simultaneous,
         average=MovingAverage(generator, config.generator_ema) if config.generator_ema else None,
+        batch=SpreadBatch(processes, config.batch_size, config.sync_bn) if processes.size > 1 else None,
         device=device,
     )
 
-    # What is written on the way; what training can do without is left out after a signal.
-    stop = IterationsOrSignal(config.iterations, args.time_limit)
+    stop = IterationsOrSignal(config.iterations, args.time_limit, processes)
     trainer = chainer.training.Trainer(updater, stop, out)
-    log = extensions.Log(stop.every(config.log_interval))
-    trainer.extend(log)
-    for interval, extension in (
-        (1, extensions.Console(log, config.iterations)),
-        (config.preview_interval, extensions.LossCurves(log)),
-        (config.preview_interval, extensions.Preview(updater.sampled_generator, dataset)),
-        *([(1, extensions.TensorBoard(log, config))] if config.tensorboard else []),
-        *([(config.log_interval, extensions.Lipschitz())] if config.lipschitz else []),
-        *((config.score_interval, score) for score in build_scores(config, updater, classifier)),
-    ):
-        optional = extensions.Optional(extension, stop)
-        trainer.extend(optional, trigger=stop.every_without_haste(interval))
-
+    if processes.is_first:
+        extend(trainer, config, stop, dataset, args.gpu)
     if config.learning_rate_drop:
         trainer.extend(extensions.LearningRateDrop(config.learning_rate_drop))
 
@@ -150,19 +144,29 @@ def main(argv=None):
         return 0
     facts = {"data": dataset.describe(), "label_names": dataset.label_names}
     facts |= row_facts(config, dataset.facts.get("dataset"))
-    trainer.extend(extensions.Snapshot(config, **facts), trigger=stop.every(config.snapshot_interval))
-    if score := score_to_keep(config):
+    snapshot = extensions.Snapshot(config, processes, **facts)
+    trainer.extend(snapshot, trigger=stop.every(config.snapshot_interval))
+    if processes.is_first and (score := score_to_keep(config)):
         best = extensions.Optional(extensions.Best(score, config, **facts), stop)
         trainer.extend(best, trigger=stop.every_without_haste(1))
-    with locked(out), stop, np.errstate(all="ignore"):  # what overflows is reported by iteration and name
-        check_out(out, resume_from)  # again: nobody can write there any more
-        remove_log_folders(out)
-        config.save(os.path.join(out, "config.yaml"))
-        provenance.record(out, device, from_iteration=updater.iteration)
-        if resume_from:
-            logs.begin(out, os.path.dirname(os.path.abspath(resume_from)), updater.iteration)
+    if processes.size > 1:
+        known = {"the configuration": repr(config).encode(), "the data": repr(dataset.describe()).encode()}
+        processes.check_same(known | snapshots.state_of(updater), "before the first iteration")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(np.errstate(all="ignore"))  # what overflows is reported by iteration and name
+        if processes.is_first:
+            stack.enter_context(locked(out))
+        stack.enter_context(stop)
+        if processes.is_first:
+            check_out(out, resume_from)  # again: nobody can write there any more
+            remove_log_folders(out)
+            config.save(os.path.join(out, "config.yaml"))
+            provenance.record(out, device, processes, from_iteration=updater.iteration)
+            if resume_from:
+                logs.begin(out, os.path.dirname(os.path.abspath(resume_from)), updater.iteration)
         try:
             trainer.run(show_loop_exception_msg=False)
+            stop.agree()
         except NonFiniteError as error:
             raise NonFiniteError(f"training diverged: {error}; {how_to_go_on(args, out)}") from error
     if stop.signal == signal.SIGALRM:
@@ -183,6 +187,13 @@ def parse_arguments(argv):
         help=f"settings to start from: a file, or a name in experiments/configs/ (default {DEFAULT_CONFIG})",
     )
     add_gpu_option(parser)
+    parser.add_argument(
+        "--communicator",
+        choices=COMMUNICATORS,
+        default="auto",
+        help="what sends arrays if mpiexec started several processes: MPI by way of the CPU (naive) or from "
+        "GPU to GPU (flat), or NCCL (pure_nccl); auto is NCCL on GPUs where it is installed",
+    )
     parser.add_argument(
         "--out",
         metavar="DIR",
@@ -269,10 +280,36 @@ def check_out(out, resume_from):
         raise InputError(f"{out} already holds {newest}: choose another --out to go on from {resume_from}")
 
 
-def build_scores(config, updater, classifier):
+def extend(trainer, config, stop, dataset, gpu):
+    """Add what is written on the way; what training can do without is left out after a signal."""
+    log = extensions.Log(stop.every(config.log_interval))
+    trainer.extend(log)
+    for interval, extension in (
+        (1, extensions.Console(log, config.iterations)),
+        (config.preview_interval, extensions.LossCurves(log)),
+        (config.preview_interval, extensions.Preview(trainer.updater.sampled_generator, dataset)),
+        *([(1, extensions.TensorBoard(log, config))] if config.tensorboard else []),
+        *([(config.log_interval, extensions.Lipschitz())] if config.lipschitz else []),
+        *((config.score_interval, score) for score in build_scores(config, trainer.updater, gpu)),
+    ):
+        optional = extensions.Optional(extension, stop)
+        trainer.extend(optional, trigger=stop.every_without_haste(interval))
+
+
+def check_batch_size(config, processes):
+    """Raise InputError if there are too few videos in a batch for so many processes."""
+    n, least = processes.size, 1 if config.sync_bn else 2
+    if n > 1 and config.batch_size < n * least:
+        raise InputError(
+            f"batch_size is {config.batch_size}, too few for {n} processes: each takes {least} or more"
+        )
+
+
+def build_scores(config, updater, gpu):
     """Return the extensions that report scores on the way."""
     scores, generator = [], updater.sampled_generator
-    if classifier:
+    if config.classifier:
+        classifier = load_classifier(None if config.classifier == "c3d" else config.classifier, gpu=gpu)
         scores.append(extensions.InceptionScore(generator, classifier, config.score_samples))
     if config.opponent:
         run = Run(config, generator, updater.discriminator)
@@ -319,5 +356,7 @@ def how_to_go_on(args, out):
     if not newest:
         return "there is no snapshot yet"
     gpu = [] if args.gpu is None else ["--gpu", str(args.gpu)]
-    command = shlex.join([*(cli.program or [sys.executable, sys.argv[0]]), *gpu, "--out", out, "--resume"])
+    mpi = ["mpiexec", "-n", str(launched_size())] if launched_size() > 1 else []
+    program = cli.program or [sys.executable, sys.argv[0]]
+    command = shlex.join([*mpi, *program, *gpu, "--out", out, "--resume"])
     return f"the last snapshot is {newest[-1]}; to go on: {command}"

@@ -24,7 +24,7 @@ _MIN_PART = 1 << 22
 
 
 def batch_normalization(
-    x, gamma, beta=None, slope=1.0, eps=2e-5, running_mean=None, running_var=None, decay=0.9
+    x, gamma, beta=None, slope=1.0, eps=2e-5, running_mean=None, running_var=None, decay=0.9, batch=None
 ):
     """Normalize by the statistics of the batch, then apply leaky ReLU.
 
@@ -37,20 +37,24 @@ def batch_normalization(
         running_mean, running_var: Arrays (C,) that are moved towards mean and (unbiased) variance of this
             batch by 1 - ``decay``, or None.
         decay (float): Share of them that is kept.
+        batch (~tgan_chainer.spread_batch.SpreadBatch): That which ``x`` is a part of, if the statistics of
+            all of it are to be taken. All processes have to call this then, and to differentiate it.
 
     Returns:
-        ~chainer.Variable: float, of the shape of ``x``. It can be differentiated once.
+        ~chainer.Variable: float, of the shape of ``x``. It can be differentiated once. The gradients of
+        ``gamma`` and ``beta`` are those of this part's outputs.
 
     Raises:
         chainer.utils.type_check.InvalidType: Shapes or dtypes do not fit.
     """
     inputs = (x, gamma) if beta is None else (x, gamma, beta)
+    running = running_mean, running_var
     if gpu.computes(x):
-        return BatchNormalizationOnGPU(slope, eps, running_mean, running_var, decay).apply(inputs)[0]
-    function = _BatchNormalization(slope, eps)
+        return BatchNormalizationOnGPU(slope, eps, *running, decay, batch=batch).apply(inputs)[0]
+    function = _BatchNormalization(slope, eps, batch=batch)
     (y,) = function.apply(inputs)
     if running_mean is not None:
-        m = x.size // len(gamma)
+        m = function.count
         running_mean *= decay
         running_mean += (1 - decay) * function.mean
         running_var *= decay
@@ -68,9 +72,9 @@ def fixed_batch_normalization(x, gamma, beta, mean, var, slope=1.0, eps=2e-5):
 
 
 class _BatchNormalization(OnceDifferentiable):
-    def __init__(self, slope, eps, mean=None, var=None):
+    def __init__(self, slope, eps, mean=None, var=None, batch=None):
         self.slope, self.eps, self.mean, self.var = slope, eps, mean, var
-        self.is_fixed = mean is not None
+        self.is_fixed, self.batch = mean is not None, batch
 
     def check_type_forward(self, in_types):
         type_check.expect(in_types.size() >= 2, in_types.size() <= 3)
@@ -84,16 +88,21 @@ class _BatchNormalization(OnceDifferentiable):
         x, gamma, *beta = inputs
         xp = backend.get_array_module(x)
         rows = _rows(x)
-        if not self.is_fixed:
+        self.count = rows.shape[1]  # elements that a mean is taken over
+        if self.batch:
+            self.count = self.batch.whole(self.count)
+            self.mean, self.var = self.batch.pool(*_statistics(rows))
+        is_known = self.is_fixed or self.batch is not None
+        if not is_known:
             self.mean, self.var = xp.empty_like(gamma), xp.empty_like(gamma)
         if native.computes(x):
-            y = native.normalize(rows, *self._parameters(gamma, *beta))
+            y = native.normalize(rows, *self._parameters(gamma, *beta), is_known)
             return (_shaped_like(x, y),)
         self.retain_outputs((0,))
         y = xp.empty_like(rows)
 
         def run(part):
-            if not self.is_fixed:
+            if not is_known:
                 self.mean[part], self.var[part] = _mean_and_variance(rows[part])
             scale = gamma[part] * (self.var[part] + self.eps) ** -0.5
             shift = sum(b[part] for b in beta) - self.mean[part] * scale
@@ -111,39 +120,63 @@ class _BatchNormalization(OnceDifferentiable):
         rows, gy = _rows(x), _rows(gy)
         if native.computes(x):
             parameters = self._parameters(gamma, *beta)
-            gx, ggamma, gbeta = native.normalize_backward(rows, gy, *parameters, 0 in indexes)
+            is_whole = self.batch is None
+            gx, ggamma, gbeta = native.normalize_backward(
+                rows, gy, *parameters, self.is_fixed, 0 in indexes and is_whole
+            )
+            if 0 in indexes and not is_whole:
+                sums = self.batch.add_up(ggamma, gbeta)
+                gx = native.normalize_backward_of_part(rows, gy, *parameters, *sums, self.count)
             gx = None if gx is None else _shaped_like(x, gx)
             return [(gx, ggamma, gbeta)[i] for i in indexes]
         y = _rows(self.get_retained_outputs()[0].array)
         gx = xp.empty_like(rows)
-        ggamma, gbeta = xp.empty_like(gamma), xp.empty_like(gamma)
+        inv_std = (self.var + self.eps) ** -0.5
+        sums, products = xp.zeros_like(inv_std), xp.zeros_like(inv_std)
 
-        def run(part):
+        def add_up(part):
             x, gh = rows[part], gx[part]  # gh: gradient before the leaky ReLU
-            inv_std = (self.var[part] + self.eps) ** -0.5
-            sums, products = xp.zeros_like(inv_std), xp.zeros_like(inv_std)
             for tile in _tiles(x):
                 xp.multiply(gy[part][tile], derivative(y[part][tile], self.slope), out=gh[tile])
-                sums[tile[0]] += _row_sums(gh[tile])
-                products[tile[0]] += _row_products(gh[tile], x[tile] - self.mean[part][tile[0], None])
-            ggamma[part], gbeta[part] = products * inv_std, sums
-            if 0 not in indexes:
-                return
-            # gx = scale (gh - (gbeta + x̂ ggamma) / m); a fixed mean and variance have no gradient
-            scale = gamma[part] * inv_std
-            m = np.inf if self.is_fixed else x.shape[1]
-            of_x = scale * inv_std**2 * products / -m
-            constant = scale * sums / -m - of_x * self.mean[part]
+                sums[part][tile[0]] += _row_sums(gh[tile])
+                products[part][tile[0]] += _row_products(gh[tile], x[tile] - self.mean[part][tile[0], None])
+
+        def finish(part):
+            # gx = scale (gh - (gbeta + x̂ ggamma) / m)
+            x, gh = rows[part], gx[part]
+            scale = gamma[part] * inv_std[part]
+            of_x = scale * inv_std[part] ** 2 * products[part] / -m
+            constant = scale * sums[part] / -m - of_x * self.mean[part]
             for tile in _tiles(x):
                 gh[tile] *= scale[tile[0], None]
                 gh[tile] += x[tile] * of_x[tile[0], None]
                 gh[tile] += constant[tile[0], None]
 
-        _for_each_part(rows, run)
+        _for_each_part(rows, add_up)
+        ggamma, gbeta = products * inv_std, sums
+        if 0 in indexes:
+            m = np.inf if self.is_fixed else self.count  # a fixed mean and variance have no gradient
+            if self.batch:
+                sums, products = self.batch.add_up(sums, products)
+            _for_each_part(rows, finish)
         return [(_shaped_like(x, gx), ggamma, gbeta)[i] for i in indexes]
 
     def _parameters(self, gamma, beta=None):
-        return gamma, beta, self.mean, self.var, self.eps, self.slope, self.is_fixed
+        return gamma, beta, self.mean, self.var, self.eps, self.slope
+
+
+def _statistics(rows):
+    """Return mean and variance of each row."""
+    if native.computes(rows):
+        return native.statistics(rows)
+    xp = backend.get_array_module(rows)
+    mean, var = xp.empty(len(rows), rows.dtype), xp.empty(len(rows), rows.dtype)
+
+    def run(part):
+        mean[part], var[part] = _mean_and_variance(rows[part])
+
+    _for_each_part(rows, run)
+    return mean, var
 
 
 def _mean_and_variance(rows):

@@ -80,6 +80,12 @@ def as_moments(mean, var):
     return (mean.astype(np.complex128) + 1j * var)[:, None]
 
 
+def as_pair(moments):
+    """Return their real and imaginary parts, two arrays float64 (C,): the inverse of :func:`as_moments`."""
+    pair = moments.view(np.float64)
+    return pair[:, 0], pair[:, 1]
+
+
 def normalize(x, moments, gamma, beta, eps, slope):
     """Normalize planes by moments, scale, shift, and apply leaky ReLU, where beta may be None."""
     kernel = cuda.elementwise(
@@ -92,8 +98,8 @@ def normalize(x, moments, gamma, beta, eps, slope):
     return kernel(x, moments, *_columns(gamma, beta), eps, slope)
 
 
-def normalize_and_remember(x, moments, gamma, beta, eps, slope, running_mean, running_var, decay):
-    """Do the same, and move running mean and variance (C,) by 1 - decay towards the moments."""
+def normalize_and_remember(x, moments, gamma, beta, eps, slope, running_mean, running_var, decay, n):
+    """Do the same, and move running mean and variance (C,) by 1 - decay towards moments of n elements."""
     kernel = cuda.elementwise(
         f"T x, complex128 moments, T gamma, T beta, T eps, T slope, T decay, T unbiased, {_OF_ALL}",
         "T y, raw T running_mean, raw T running_var",
@@ -105,32 +111,43 @@ def normalize_and_remember(x, moments, gamma, beta, eps, slope, running_mean, ru
         "normalize_channels_and_remember",
         preamble=_NORMALIZE,
     )
-    n = x.size // x.shape[1]
     scalars = eps, slope, decay, n / max(n - 1, 1), moments, len(gamma)
     y = cuda.cupy.empty_like(x)
     return kernel(x, moments, *_columns(gamma, beta), *scalars, y, running_mean, running_var)[0]
 
 
-def normalize_backward(x, gy, moments, gamma, beta, eps, slope, is_fixed):
-    """Compute the gradients of x, gamma and beta, where fixed moments have none."""
-    inputs = moments, *_columns(gamma, beta), eps, slope
-    of_inputs = "T x, T gy, complex128 moments, T gamma, T beta, T eps, T slope"
-    h = "normalized<T>(x, moments, gamma, beta, eps, slope)"
-    sum_up = cuda.reduce(
-        of_inputs,
+_BACKWARD_INPUTS = "T x, T gy, complex128 moments, T gamma, T beta, T eps, T slope"
+_H = "normalized<T>(x, moments, gamma, beta, eps, slope)"
+
+
+def sums_of_gradients(x, gy, moments, gamma, beta, eps, slope):
+    """Compute the gradients of beta and of gamma, as pairs."""
+    kernel = cuda.reduce(
+        _BACKWARD_INPUTS,
         "complex128 y",
-        f"of_gradient<T>({h}, gy)",
+        f"of_gradient<T>({_H}, gy)",
         "a + b",
         "y = a",
         "0",
         "sums_of_gradients",
         preamble=_NORMALIZE,
     )
-    sums = sum_up(x, gy, *inputs, axis=(0, 2))[:, None]
+    return kernel(x, gy, moments, *_columns(gamma, beta), eps, slope, axis=(0, 2))[:, None]
+
+
+def normalize_backward(x, gy, moments, gamma, beta, eps, slope, of_part, sums, share):
+    """Compute the gradient of x, and return those of gamma and beta as arrays (C,).
+
+    Args:
+        of_part: What :func:`sums_of_gradients` returns.
+        sums: The same of all elements that the moments were taken over.
+        share (float): One divided by their number; 0 for fixed moments, which have no gradient.
+    """
+    inputs = moments, *_columns(gamma, beta), eps, slope
     propagate = cuda.elementwise(
-        f"{of_inputs}, complex128 sums, T share, {_OF_ALL}",
+        f"{_BACKWARD_INPUTS}, complex128 sums, T share, {_OF_ALL}",
         "T gx, raw T ggamma, raw T gbeta",
-        f"""const Normalized<T> h = {h};
+        f"""const Normalized<T> h = {_H};
         gx = gamma * h.inv_std * (gy * h.derivative - share * (T(sums.real()) + h.x * T(sums.imag())));
         if (i < n_channels) {{
           ggamma[i] = T(of_all[i].imag());
@@ -139,9 +156,8 @@ def normalize_backward(x, gy, moments, gamma, beta, eps, slope, is_fixed):
         "normalize_channels_backward",
         preamble=_NORMALIZE,
     )
-    share = 0.0 if is_fixed else x.shape[1] / x.size
     results = (cuda.cupy.empty_like(array) for array in (x, gamma, gamma))
-    return propagate(x, gy, *inputs, sums, share, sums, len(gamma), *results)
+    return propagate(x, gy, *inputs, sums, share, of_part, len(gamma), *results)
 
 
 def _columns(gamma, beta):

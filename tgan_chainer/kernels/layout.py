@@ -32,9 +32,9 @@ def batch_first(y):
     return y.transpose(-1, *range(y.ndim - 1))
 
 
-def standard_normal(x):
-    """Draw an array of the shape, dtype and memory order of x (N, C, *axes) from N(0, 1)."""
-    draw = backend.get_array_module(x).random.standard_normal
+def standard_normal(x, n=None):
+    """Draw an array of shape, dtype and memory order of x (N, C, *axes), or n such rows, from N(0, 1)."""
+    draw, n = backend.get_array_module(x).random.standard_normal, len(x) if n is None else n
     if is_batch_first(x):
-        return draw(x.shape).astype(x.dtype)
-    return batch_first(draw((*x.shape[1:], len(x))).astype(x.dtype))
+        return draw((n, *x.shape[1:])).astype(x.dtype)
+    return batch_first(draw((*x.shape[1:], n)).astype(x.dtype))

@@ -30,6 +30,8 @@ _ARGUMENTS = {
     "tgan_filter": [_int, _array, *[_array] * 4, _int],
     "tgan_normalize": [_long, _long, *[_array] * 6, _float, _float, _bool, _int],
     "tgan_normalize_backward": [_long, _long, *[_array] * 9, _float, _float, _bool, _int],
+    "tgan_statistics": [_long, _long, *[_array] * 3, _int],
+    "tgan_normalize_backward_of_part": [_long, _long, *[_array] * 9, _float, _float, ctypes.c_double, _int],
     "tgan_leaky_relu": [_long, *[_array] * 3, _float, _int],
     "tgan_rmsprop": [_long, *[_array] * 4, _float, _float, _float, _int],
 }
@@ -101,6 +103,24 @@ def normalize_backward(x, gy, gamma, beta, mean, var, eps, slope, is_fixed, need
     arrays = x, gamma, beta, mean, var, gy, gx, ggamma, gbeta
     _call("tgan_normalize_backward", len(x), x.size // len(x), *arrays, eps, slope, is_fixed)
     return gx, ggamma, gbeta
+
+
+def statistics(x):
+    """Return mean and variance of each row of x (C, ...), as :func:`normalize` finds them."""
+    mean, var = np.empty(len(x), np.float32), np.empty(len(x), np.float32)
+    _call("tgan_statistics", len(x), x.size // len(x), x, mean, var)
+    return mean, var
+
+
+def normalize_backward_of_part(x, gy, gamma, beta, mean, var, eps, slope, ggamma, gbeta, count):
+    """Return the gradient of x, a part of a batch of ``count`` elements a row.
+
+    The gradients of gamma and beta, the mean and the variance are those of the whole batch.
+    """
+    gx = np.empty_like(x)
+    arrays = x, gamma, beta, mean, var, gy, gx, ggamma, gbeta
+    _call("tgan_normalize_backward_of_part", len(x), x.size // len(x), *arrays, eps, slope, count)
+    return gx
 
 
 def leaky_relu(x, other, slope):

@@ -1,5 +1,6 @@
 from tgan_chainer.functions import batch_normalization, fixed_batch_normalization
 from tgan_chainer.functions.leaky_relu import SLOPE, leaky_relu, relu
+from tgan_chainer.spread_batch import spread_batch
 
 import chainer
 import chainer.links as L
@@ -37,5 +38,7 @@ class BatchNormalization(L.BatchNormalization):
         gamma = self.xp.ones_like(self.avg_var) if self.gamma is None else self.gamma
         statistics, slope = (self.avg_mean, self.avg_var), _SLOPES[activation]
         if chainer.config.train:
-            return batch_normalization(x, gamma, self.beta, slope, self.eps, *statistics, self.decay)
+            batch = spread_batch()
+            batch = batch if batch and batch.sync_bn else None
+            return batch_normalization(x, gamma, self.beta, slope, self.eps, *statistics, self.decay, batch)
         return fixed_batch_normalization(x, gamma, self.beta, *statistics, slope, self.eps)

@@ -38,9 +38,10 @@ class Generator(chainer.Chain):
             inputs: Those of ``forward``.
 
         Returns:
-            tuple: What ``forward`` returns, and what the generator's step adds to its loss, a scalar: here 0.
+            tuple: What ``forward`` returns, and what the generator's step adds to its loss, a scalar
+            ~chainer.Variable, which is reported as ``penalty``: here None.
         """
-        return self(*inputs), 0
+        return self(*inputs), None
 
     def draw_z0(self, n, random_state=None):
         """Draw latent variables.
@@ -62,7 +63,7 @@ class Generator(chainer.Chain):
             z0 = random_state.uniform(-1, 1, (n, self.k0))
         else:
             z0 = random_state.standard_normal((n, self.k0))
-        return self.device.send(z0.astype(np.float32))
+        return self.device.send(z0.astype(chainer.get_dtype()))
 
     def draw_labels(self, n, random_state=None):
         """Draw labels from the prior, that is as often as in the training data (Section 6.5).
@@ -149,4 +150,4 @@ def one_hot(labels, n, link):
         return None
     labels = link.device.send(labels)
     check_labels(labels, n, link.n_classes)
-    return (labels[:, None] == link.xp.arange(link.n_classes)).astype(np.float32)
+    return (labels[:, None] == link.xp.arange(link.n_classes)).astype(chainer.get_dtype())

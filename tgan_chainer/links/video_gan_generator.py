@@ -120,10 +120,9 @@ class VideoGANGenerator(Generator):
         return _compose(**self.streams(z0))
 
     def forward_with_penalty(self, z0):
-        """Return videos and λ mean |m|, a scalar ~chainer.Variable, which is reported as ``penalty``."""
+        """Return videos and λ mean |m|, see :class:`Generator`."""
         streams = self.streams(z0)
         penalty = self.mask_penalty * F.average(streams["mask"])  # m is positive
-        chainer.report({"penalty": penalty.array}, self)
         return _compose(**streams), penalty
 
 

@@ -3,6 +3,7 @@ import numpy as np
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.losses import WassersteinLoss
+from tgan_chainer.spread_batch import spread
 
 import chainer
 from chainer.training import updaters
@@ -46,6 +47,8 @@ class GANUpdater(updaters.StandardUpdater):
             on a CPU and 100 on a GPU, which would have to finish all its work for each. A CPU also checks
             before each clipping.
         average (MovingAverage): Follows the generator; None for no average. Snapshots keep it.
+        batch (~tgan_chainer.spread_batch.SpreadBatch): With several processes: the whole batch, of which the
+            iterator hands out the part of this one. All compute the same, which is what one would.
         converter, device: As for :class:`chainer.training.updaters.StandardUpdater`.
 
     Raises:
@@ -64,6 +67,7 @@ class GANUpdater(updaters.StandardUpdater):
         simultaneous=False,
         check_interval=None,
         average=None,
+        batch=None,
         converter=chainer.dataset.concat_examples,
         device=None,
     ):
@@ -76,6 +80,7 @@ class GANUpdater(updaters.StandardUpdater):
         self.clipping, self.n_dis, self.n_clip = clipping, n_dis, n_clip
         self.loss = loss or WassersteinLoss()
         self.simultaneous = simultaneous
+        self.batch = batch
         self.generator = self.get_optimizer("gen").target
         self.discriminator = self.get_optimizer("dis").target
         self._average = average
@@ -92,13 +97,16 @@ class GANUpdater(updaters.StandardUpdater):
 
     def update_core(self):
         t = self.iteration + 1  # Algorithm 1 counts from 1
-        if self.simultaneous:
-            self._update_both(*self._next_batch())
-        else:
-            for _ in range(self.n_dis):
-                x, *labels = self._next_batch()
-                self._update_discriminator(x, *labels)
-            self._update_generator(len(x), *labels)
+        with spread(self.batch):
+            if self.simultaneous:
+                self._update_both(*self._next_batch())
+            else:
+                for _ in range(self.n_dis):
+                    x, *labels = self._next_batch()
+                    self._update_discriminator(x, *labels)
+                self._update_generator(len(x), *labels)
+        if self.batch is not None:
+            self.batch.average_statistics(self.generator, self.discriminator)
         if self._average is not None:
             self._average.update(t)
         clips = self.clipping is not None and (t - 1) % self.n_clip == 0
@@ -134,36 +142,45 @@ class GANUpdater(updaters.StandardUpdater):
 
     def _update_discriminator(self, x, *labels):
         with chainer.no_backprop_mode():
-            fake = self.generator(self.generator.draw_z0(len(x)), *labels)
+            fake = self.generator(self._draw_z0(len(x)), *labels)
         score_real, score_fake = self.discriminator(x, *labels), self.discriminator(fake, *labels)
         loss = self.loss.discriminator(score_real, score_fake)
-        chainer.grad([loss], list(self.discriminator.params()), set_grad=True)
-        self._apply("dis")
-        self._report("dis", loss, self.loss.statistics(score_real.array, score_fake.array))
+        values = self._differentiate("dis", loss, self.loss.statistics(score_real.array, score_fake.array))
+        self._apply("dis", values)
 
     def _update_generator(self, n, *labels):
-        fake, penalty = self.generator.forward_with_penalty(self.generator.draw_z0(n), *labels)
+        fake, penalty = self.generator.forward_with_penalty(self._draw_z0(n), *labels)
         loss = self.loss.generator(self.discriminator(fake, *labels))
-        chainer.grad([loss + penalty], list(self.generator.params()), set_grad=True)
-        self._apply("gen")
-        self._report("gen", loss, {})
+        self._apply("gen", self._differentiate("gen", loss, {}, penalty))
 
     def _update_both(self, x, *labels):
-        fake, penalty = self.generator.forward_with_penalty(self.generator.draw_z0(len(x)), *labels)
+        fake, penalty = self.generator.forward_with_penalty(self._draw_z0(len(x)), *labels)
         score_real, score_fake = self.discriminator(x, *labels), self.discriminator(fake, *labels)
         loss_dis, loss_gen = self.loss.discriminator(score_real, score_fake), self.loss.generator(score_fake)
-        chainer.grad([loss_dis], list(self.discriminator.params()), set_grad=True)
-        chainer.grad([loss_gen + penalty], list(self.generator.params()), set_grad=True)
-        self._apply("dis")
-        self._apply("gen")
-        self._report("dis", loss_dis, self.loss.statistics(score_real.array, score_fake.array))
-        self._report("gen", loss_gen, {})
+        statistics = self.loss.statistics(score_real.array, score_fake.array)
+        values = self._differentiate("dis", loss_dis, statistics)
+        values_gen = self._differentiate("gen", loss_gen, {}, penalty)
+        self._apply("dis", values)
+        self._apply("gen", values_gen)
 
-    def _apply(self, name):
+    def _draw_z0(self, n):
+        if self.batch is None:
+            return self.generator.draw_z0(n)
+        return self.generator.draw_z0(self.batch.n)[self.batch.part]
+
+    def _differentiate(self, name, loss, statistics, penalty=None):
+        """Set the gradients of a network; return what is to be reported, all of the whole batch."""
+        network, values = self.get_optimizer(name).target, {"loss": loss.array, **statistics}
+        if penalty is not None:
+            loss, values["penalty"] = loss + penalty, penalty.array
+        if self.batch is not None:
+            loss = loss * self.batch.share
+        chainer.grad([loss], list(network.params()), set_grad=True)
+        return values if self.batch is None else self.batch.add_up_gradients(network, values)
+
+    def _apply(self, name, values):
         optimizer = self.get_optimizer(name)
         optimizer.update()
         optimizer.target.cleargrads()  # frees their memory for the step that follows
-
-    def _report(self, name, loss, statistics):
-        self._unchecked.append((self.iteration + 1, f"{name}/loss", loss.array))
-        chainer.report({"loss": loss.array, **statistics}, self.get_optimizer(name).target)
+        self._unchecked.append((self.iteration + 1, f"{name}/loss", values["loss"]))
+        chainer.report(values, optimizer.target)

@@ -79,13 +79,38 @@ struct Normalization {
     });
   }
 
+  // x → mean and var.
+  bool statistics(const float *x) const {
+    return for_parts(channels, 0, threads, [=](long c, float *) { find_statistics(x + c * length, c); });
+  }
+
+  // That before the leaky ReLU, of an element and the output's gradient there. The output need not be kept:
+  // its sign is that of the same sum, computed again.
+  auto gradient_before_relu(long c) const {
+    const float factor = scale(c), term = shift(c), slope = this->slope;
+    return [=](auto v, auto of_output) { return leaky(v * factor + term, of_output, slope); };
+  }
+
+  // gx = scale (g - (Σ g + x̂ Σ g x̂) / count), x̂ the normalized x
+  void input_gradient(const float *of_x, const float *of_y, long c, double sum, double product, double count,
+                      float *to) const {
+    const double inverse = inverse_deviation(c);
+    const float factor = scale(c), center = mean[c];
+    auto gradient = gradient_before_relu(c);
+    const float of_deviation = is_fixed ? 0 : float(-factor * inverse * inverse * product / count);
+    const float constant = is_fixed ? 0 : float(-factor * sum / count - double(of_deviation) * center);
+    for_vectors(length, [=](auto lanes, auto, long i) {
+      auto v = load<lanes>(of_x + i);
+      store(to + i, gradient(v, load<lanes>(of_y + i)) * factor + (v * of_deviation + constant));
+    });
+  }
+
   // x and gradient gy of the output → gx (or null), gradients of γ and β.
   bool backward(const float *x, const float *gy, float *gx, float *ggamma, float *gbeta) const {
     return for_parts(channels, 0, threads, [=](long c, float *) {
       const float *of_x = x + c * length, *of_y = gy + c * length;
-      const float factor = scale(c), term = shift(c), center = mean[c], slope = this->slope;
-      // Before the leaky ReLU. Its output need not be kept: its sign is that of the same sum, computed again.
-      auto gradient = [=](auto v, auto of_output) { return leaky(v * factor + term, of_output, slope); };
+      const float center = mean[c];
+      auto gradient = gradient_before_relu(c);
       double sum = 0, product = 0;
       for (long start = 0; start < length; start += SUMMED) {
         Sum gradients, products;
@@ -98,18 +123,19 @@ struct Normalization {
         sum += gradients.total();
         product += products.total();
       }
-      const double inverse = inverse_deviation(c);
-      ggamma[c] = float(product * inverse);
+      ggamma[c] = float(product * inverse_deviation(c));
       gbeta[c] = float(sum);
-      if (!gx) return;
-      // gx = scale (g - (Σ g + x̂ Σ g x̂) / length), x̂ the normalized x
-      const float of_deviation = is_fixed ? 0 : float(-factor * inverse * inverse * product / length);
-      const float constant = is_fixed ? 0 : float(-factor * sum / length - double(of_deviation) * center);
-      float *to = gx + c * length;
-      for_vectors(length, [=](auto lanes, auto, long i) {
-        auto v = load<lanes>(of_x + i);
-        store(to + i, gradient(v, load<lanes>(of_y + i)) * factor + (v * of_deviation + constant));
-      });
+      if (gx) input_gradient(of_x, of_y, c, sum, product, length, gx + c * length);
+    });
+  }
+
+  // The same gx where the gradients of γ and β are known: sums over a batch of `count` elements a channel, of
+  // which x is a part.
+  bool backward_of_part(const float *x, const float *gy, const float *ggamma, const float *gbeta, double count,
+                        float *gx) const {
+    return for_parts(channels, 0, threads, [=](long c, float *) {
+      const double product = ggamma[c] / inverse_deviation(c);
+      input_gradient(x + c * length, gy + c * length, c, gbeta[c], product, count, gx + c * length);
     });
   }
 

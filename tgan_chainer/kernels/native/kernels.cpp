@@ -105,6 +105,18 @@ EXPORT bool tgan_normalize_backward(long channels, long length, const float *x, 
                                           eps, slope, is_fixed, threads);
 }
 
+EXPORT bool tgan_statistics(long channels, long length, const float *x, float *mean, float *var, int threads) {
+  return tgan::chosen->statistics(channels, length, x, mean, var, threads);
+}
+
+EXPORT bool tgan_normalize_backward_of_part(long channels, long length, const float *x, const float *gamma,
+                                            const float *beta, float *mean, float *var, const float *gy,
+                                            float *gx, const float *ggamma, const float *gbeta, float eps,
+                                            float slope, double count, int threads) {
+  return tgan::chosen->normalize_backward_of_part(channels, length, x, gamma, beta, mean, var, gy, gx, ggamma,
+                                                  gbeta, eps, slope, count, threads);
+}
+
 EXPORT bool tgan_leaky_relu(long n, const float *x, const float *other, float *to, float slope, int threads) {
   return tgan::chosen->leaky_relu(n, x, other, to, slope, threads);
 }

@@ -64,6 +64,18 @@ bool normalize_backward(long channels, long length, const float *x, const float 
   return normalization.backward(x, gy, gx, ggamma, gbeta);
 }
 
+bool statistics(long channels, long length, const float *x, float *mean, float *var, int threads) {
+  return Normalization{channels, length, nullptr, nullptr, mean, var, 0, 0, false, threads}.statistics(x);
+}
+
+bool normalize_backward_of_part(long channels, long length, const float *x, const float *gamma,
+                                const float *beta, float *mean, float *var, const float *gy, float *gx,
+                                const float *ggamma, const float *gbeta, float eps, float slope, double count,
+                                int threads) {
+  const Normalization normalization{channels, length, gamma, beta, mean, var, eps, slope, false, threads};
+  return normalization.backward_of_part(x, gy, ggamma, gbeta, count, gx);
+}
+
 bool rmsprop(long count, const long *sizes, float *const *values, float *const *squares,
              const float *const *gradients, float learning_rate, float alpha, float eps, int threads) {
   return RMSprop{learning_rate, alpha, eps}.update(count, sizes, values, squares, gradients, threads);
@@ -72,6 +84,7 @@ bool rmsprop(long count, const long *sizes, float *const *values, float *const *
 #define STRING(name) #name
 #define NAME(name) STRING(name)
 extern const tgan::Target target;
-const tgan::Target target{NAME(TARGET), filter, normalize, normalize_backward, leaky_relu, rmsprop};
+const tgan::Target target{NAME(TARGET), filter, normalize, normalize_backward, statistics,
+                          normalize_backward_of_part, leaky_relu, rmsprop};
 
 }  // namespace TARGET

@@ -15,6 +15,11 @@ struct Target {
   bool (*normalize_backward)(long channels, long length, const float *x, const float *gamma,
                              const float *beta, float *mean, float *var, const float *gy, float *gx,
                              float *ggamma, float *gbeta, float eps, float slope, bool is_fixed, int threads);
+  bool (*statistics)(long channels, long length, const float *x, float *mean, float *var, int threads);
+  bool (*normalize_backward_of_part)(long channels, long length, const float *x, const float *gamma,
+                                     const float *beta, float *mean, float *var, const float *gy, float *gx,
+                                     const float *ggamma, const float *gbeta, float eps, float slope,
+                                     double count, int threads);
   bool (*leaky_relu)(long n, const float *x, const float *other, float *to, float slope, int threads);
   bool (*rmsprop)(long count, const long *sizes, float *const *values, float *const *squares,
                   const float *const *gradients, float learning_rate, float alpha, float eps, int threads);

@@ -221,12 +221,13 @@ def join(pictures, axis, gap):
     return np.concatenate(padded, axis=axis)
 
 
-def draw_curves(curves, ylabel):
+def draw_curves(curves, ylabel, size=(8, 4)):
     """Draw Fig. 2: how a loss changes in several runs, in one diagram.
 
     Args:
         curves (dict): Name of a run → (iterations, losses), two sequences of equal length.
         ylabel (str): What the loss is.
+        size (pair of float): Width and height in inches, of 150 pixels.
 
     Returns:
         numpy.ndarray: uint8 (1, H, W, 3).
@@ -235,7 +236,7 @@ def draw_curves(curves, ylabel):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 4), dpi=150, layout="constrained")
+    figure = Figure(figsize=size, dpi=150, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     axes = figure.subplots()
     for name, (iterations, losses) in curves.items():

@@ -450,7 +450,25 @@ def test_the_page_has_the_tables(done, browser):
     assert found == expected
     labels = browser.execute_script("return [...document.querySelectorAll('.reduced')].map(e => e.innerText)")
     assert len(labels) == 2 and all("REDUCED" in text for text in labels)
-    assert "noise of <two> kinds" in browser.execute_script("return document.body.innerText")
+    assert all("\n" not in text.strip() for text in labels)  # one line; the details are folded
+    assert "noise of <two> kinds" in browser.execute_script("return document.body.textContent")
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1400, 900)])
+def test_the_page_needs_no_scrolling_sideways(done, browser, width, height):
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        browser.get((done / "results" / "report.html").as_uri())
+        script = "return [innerWidth, document.documentElement.scrollWidth]"
+        shown, needed = browser.execute_script(script)
+        assert shown == width and needed <= width
+        # Nor is anything cut off, or hidden behind something of its own that scrolls.
+        all_of_it = "[...document.querySelectorAll('body *')]"
+        wide = f"return {all_of_it}.filter(e => e.scrollWidth > innerWidth).length"
+        assert browser.execute_script(wide) == 0
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_a_page_can_be_made_of_the_tables_alone(copy):

@@ -14,7 +14,7 @@ from tgan_chainer.devices import get_device
 from tgan_chainer.errors import InputError
 from tgan_chainer.figures import draw_curves
 from tgan_chainer.files import save_text
-from tgan_chainer.logs import read_log
+from tgan_chainer.logs import read_log, shown_names
 from tgan_chainer.reading import printable
 from tgan_chainer.reproduction.departures import REDUCED
 from tgan_chainer.reproduction.rows import TABLES
@@ -24,6 +24,13 @@ from tgan_chainer.snapshots import find_snapshots
 from tgan_chainer.videos import save_videos
 
 N_SAMPLES = 16
+_CURVES = 4.2, 2.8  # inches; shown in a column of a phone's width, their texts have the size of the page's
+
+_CURVE_NAMES = {
+    "dis/wasserstein": "Wasserstein estimate (D)",
+    "dis/loss": "loss of D",
+    "gen/loss": "loss of G",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,18 +62,23 @@ def write_page(folder, out, gpu=None):
     tables = {number: load_sections(number, folder) for number in TABLES}
     if not any(tables.values()):
         raise InputError(f"{folder} holds neither table3.json nor table4.json; make one by tables.py")
-    views = [
-        view(number, preset, section)
-        for number, sections in tables.items()
-        for preset, section in sections.items()
-    ]
-    figures = [
-        [figure(os.path.join(folder, path), name, gpu) for name, path in one.runs.items()] for one in views
-    ]
+    sections = []
+    for number, presets in tables.items():
+        for preset, section in presets.items():
+            shown = view(number, preset, section)
+            sections.append(
+                {
+                    "view": shown,
+                    "number": number,
+                    "figures": [
+                        figure(os.path.join(folder, path), name, gpu) for name, path in shown.runs.items()
+                    ],
+                }
+            )
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tgan_chainer.reproduction"), autoescape=True, trim_blocks=True
     )
-    page = environment.get_template("report.html").render(sections=zip(views, figures), reduced=REDUCED)
+    page = environment.get_template("report.html").render(sections=sections, reduced=REDUCED)
     save_text(out, page)
     return out
 
@@ -97,10 +109,14 @@ def losses(log):
     """Return the loss curves of a log as a data URI; an empty text if nothing is in it."""
     if not log:
         return ""
-    keys = sorted({key for entry in log for key in entry if "/loss" in key})
-    curves = {key: ([e["iteration"] for e in log], [e.get(key, np.nan) for e in log]) for key in keys}
+    iterations = [entry["iteration"] for entry in log]
+    curves = {
+        _CURVE_NAMES[name]: (iterations, [entry.get(name, np.nan) for entry in log])
+        for name in shown_names(log)
+        if name in _CURVE_NAMES
+    }
     buffer = io.BytesIO()
-    Image.fromarray(draw_curves(curves, "loss")[0]).save(buffer, "PNG", optimize=True)
+    Image.fromarray(draw_curves(curves, "value", _CURVES)[0]).save(buffer, "PNG", optimize=True)
     return data_uri("png", buffer.getvalue())
 
 

@@ -333,7 +333,7 @@ def test_frames_that_cannot_be_decompressed_are_an_input_error(path):
     with open(path, "r+b") as file:
         file.seek(offset)
         file.write(b"\xff" * 200)
-    with pytest.raises(InputError, match="is truncated, damaged or not a video file") as caught:
+    with pytest.raises(InputError, match="is truncated, damaged or not a data set") as caught:
         dataset[0]
     assert "\n" not in str(caught.value)
 
@@ -630,7 +630,8 @@ def test_chunks_that_are_missing_or_in_each_others_place_are_an_input_error(tmp_
         VideoDataset(path)
 
 
-def test_no_flipped_bit_of_an_older_index_makes_frames_black(tmp_path):
+def test_no_flipped_bit_of_an_older_index_makes_frames_black(tmp_path, monkeypatch):
+    monkeypatch.setattr(video_file, "_check_texts", lambda *_: None)  # a process for each bit
     path, clips = tmp_path / "v.h5", make_clips([16] * 20, channels=1)
     with h5py.File(path, "w") as file:  # as older versions wrote it
         file.attrs["format"], file.attrs["source"] = np.bytes_(FORMAT), np.bytes_("A test.")
@@ -703,8 +704,7 @@ def test_samples_are_random_windows_of_each_clip_once(tmp_path):
     assert (dataset.n_classes, dataset.video_shape) == (3, (1, 16, 8, 8))
 
 
-@pytest.mark.parametrize("byte", [8, 24])  # the size of the heap, and of the first text in it
-def test_a_heap_of_texts_in_which_hdf5_would_search_for_ever_is_refused(tmp_path, monkeypatch, byte):
+def test_a_heap_of_texts_in_which_hdf5_would_search_for_ever_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "old.h5"
     with h5py.File(path, "w") as file:  # as older versions wrote it, without checksums
         file.attrs.update(format="tgan_chainer videos 1", source="random")
@@ -713,7 +713,7 @@ def test_a_heap_of_texts_in_which_hdf5_would_search_for_ever_is_refused(tmp_path
         file["label_names"] = ["a", "b"]
     assert VideoDataset(path, n_frames=1).label_names == ["a", "b"]
     content = bytearray(path.read_bytes())
-    content[content.index(b"GCOL") + byte] ^= 1 << 5
+    content[content.index(b"GCOL") + 24] ^= 1 << 5  # the size of the first text
     path.write_bytes(content)
     monkeypatch.setattr(video_file, "TEXT_SECONDS", 2)
     with pytest.raises(InputError, match=f"{path} is damaged: HDF5 cannot read its texts"):

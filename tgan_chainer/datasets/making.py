@@ -133,6 +133,8 @@ def check_arguments(out, force, min_frames, workers):
         check_positive_int(**{"--workers": workers})
     if os.path.isdir(out):
         raise InputError(f"{out} is a folder; expected the name of the file to make")
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.stat(f"{out}.parts")  # a name that is too long
     if os.path.exists(out) and not force:
         raise InputError(f"{out} exists already; name another file, or replace it by --force")
 

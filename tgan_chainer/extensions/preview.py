@@ -29,21 +29,23 @@ class Preview(extension.Extension):
     """
 
     def __init__(self, generator, dataset, seed=0):
-        self._generator, self._dataset, self._seed = generator, dataset, seed
+        self._generator = generator
         n = max(n for n, _ in _GRIDS)
         self._inputs = [generator.draw_z0(n, np.random.RandomState(seed))]
-        self._labels = None
+        labels_there = None
         if generator.n_classes:  # one class after another
             labels = np.arange(n, dtype=np.int32) % generator.n_classes
             self._inputs.append(generator.device.send(labels))
             there = np.unique(dataset.labels)
-            self._labels = there[np.arange(n) % len(there)]
+            labels_there = there[np.arange(n) % len(there)]
+        # Now rather than in `initialize`: an error in the data ends a training before it begins.
+        self._real = np.stack(list(dataset.sample(n, seed, labels_there)))
 
     def initialize(self, trainer):
         path = os.path.join(trainer.out, "preview", "real")
         if not (os.path.exists(path + ".gif") and os.path.exists(path + ".png")):
-            n = len(self._inputs[0])
-            _save(path, np.stack(list(self._dataset.sample(n, self._seed, self._labels))))
+            _save(path, self._real)
+        self._real = None
 
     def __call__(self, trainer):
         with chainer.using_config("train", False), chainer.no_backprop_mode():

@@ -1,0 +1,138 @@
+"""Every command does on a GPU what it does on a CPU."""
+
+import json
+
+import numpy as np
+import pytest
+from helpers import TINY, call, write_dark_and_bright
+
+from tgan_chainer.kernels import aten, cudnn
+from tgan_chainer.logs import read_log
+
+import chainer
+from chainer.backends import cuda
+
+pytestmark = pytest.mark.gpu
+
+SETTINGS = [
+    *TINY[2:],  # all but --gpu -1
+    *["--video-width", "8", "--log-interval", "1", "--snapshot-interval", "2"],
+]
+GAN = "--loss gan --clipping none --no-use-gamma".split()
+MODELS = {
+    "tgan": [],
+    "weight clipping": ["--clipping", "weight"],
+    "adam": ["--optimizer", "adam"],
+    "z1 alone": ["--no-use-z0"],
+    "simultaneous": ["--simultaneous"],
+    "conditional": ["--model", "conditional_tgan"],
+    "3d": ["--model", "3d"],
+    "video gan": ["--model", "video_gan", *GAN, "--noise", "0"],
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "data.h5"
+    write_dark_and_bright(path, "dark and bright")
+    return path
+
+
+def train(data, out, gpu, *options, iterations=3):
+    if options[:1] != ("--resume",):
+        options = ("--data", data, *SETTINGS, *options)
+    done = call("train.py", "--gpu", gpu, "--out", out, "--iterations", iterations, *options)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    return {
+        name: train(data, folder / name, 0, *MODELS[name]) for name in ("tgan", "conditional", "video gan")
+    }
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_losses_are_the_cpus(data, tmp_path, name):
+    logs = [read_log(train(data, tmp_path / str(gpu), gpu, *MODELS[name])) for gpu in (-1, 0)]
+    for on_cpu, on_gpu in zip(*logs, strict=True):
+        for key in on_cpu:
+            if "/" in key:
+                assert on_gpu[key] == pytest.approx(on_cpu[key], rel=1e-2, abs=1e-3), key
+
+
+@pytest.mark.parametrize("options", [(), (*GAN, "--noise", "0.2")])
+def test_a_resumed_run_is_the_uninterrupted_one(data, tmp_path, options):
+    whole = train(data, tmp_path / "whole", 0, *options, iterations=4)
+    parts = train(data, tmp_path / "parts", 0, *options, iterations=2)
+    train(data, parts, 0, "--resume", iterations=4)
+    a, b = (np.load(out / "generator_iter_4.npz") for out in (whole, parts))
+    for name in set(a.files) - {"metadata"}:
+        np.testing.assert_array_equal(a[name], b[name], name)
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "options"),
+    [
+        ("generate.py", "tgan", ()),
+        ("generate.py", "conditional", ("--label", "all")),
+        ("generate.py", "video gan", ()),
+        ("interpolate.py", "tgan", ("--factor", 3)),
+        ("interpolate.py", "tgan", ("--between", 0, 1, "--steps", 3)),
+    ],
+)
+def test_videos_are_the_cpus(trained, tmp_path, command, name, options):
+    videos = []
+    for gpu in -1, 0:
+        out = tmp_path / f"{gpu}.npy"
+        done = call(command, trained[name], "--gpu", gpu, "--num", 2, *options, "--out", out)
+        assert done.returncode == 0, done.stderr
+        videos.append(np.load(out))
+    np.testing.assert_allclose(*videos, rtol=0, atol=1e-3)
+
+
+def test_classifiers_and_scores_are_the_cpus(data, trained, tmp_path):
+    scores = []
+    small = "--iterations", 1, "--batch-size", 2, "--validation", 0.1
+    done = call("train_classifier.py", data, "--gpu", 0, "--out", tmp_path / "c3d.npz", *small)
+    assert done.returncode == 0, done.stderr
+    for gpu in -1, 0:
+        out = tmp_path / f"{gpu}.json"
+        arguments = "--classifier", tmp_path / "c3d.npz", "--samples", 4, "--repeats", 2
+        done = call("evaluate.py", "inception", trained["tgan"], *arguments, "--gpu", gpu, "--out", out)
+        assert done.returncode == 0, done.stderr
+        scores.append(json.loads(out.read_text()))
+    on_cpu, on_gpu = (numbers_of(score) for score in scores)
+    assert on_cpu and on_gpu == pytest.approx(on_cpu, rel=1e-3)
+
+
+def numbers_of(result, path=""):
+    """Return the floats of a nested dict that are measures, by their paths."""
+    found = {}
+    for key, value in result.items():
+        if isinstance(value, dict):
+            found |= numbers_of(value, f"{path}/{key}")
+        elif isinstance(value, float) and "score" in f"{path}/{key}":
+            found[f"{path}/{key}"] = value
+    return found
+
+
+@pytest.mark.parametrize(("number", "names"), [(3, ["tgan", "video gan"]), (7, ["conditional"])])
+def test_figures_are_drawn(trained, tmp_path, number, names):
+    runs = [trained[name] for name in names]
+    done = call("figures.py", number, *runs, "--gpu", 0, "--out", tmp_path / "figure.png")
+    assert done.returncode == 0 and (tmp_path / "figure.png").exists(), done.stderr
+
+
+@pytest.mark.skipif(not hasattr(cuda.cupy, "_counts"), reason="counts are the stand-in's")
+def test_kernels_are_those_that_were_asked_for(trained, tmp_path):
+    counts, x = cuda.cupy._counts, cuda.cupy.empty((1, 1, 1, 1), "f")
+    for kernels in "auto", "off":
+        counts.reset()
+        with chainer.using_config("pytorch_kernels", kernels):
+            has_library = aten.computes(x) or cudnn.computes(x)
+            options = "--gpu", 0, "--num", 1, "--out", tmp_path / "x.npy"
+            assert call("generate.py", trained["tgan"], *options).returncode == 0
+        assert ("gather_columns" in counts.launches or "add_columns" in counts.launches) != has_library

@@ -57,10 +57,11 @@ def trained(data, tmp_path_factory):
 @pytest.mark.parametrize("name", MODELS)
 def test_losses_are_the_cpus(data, tmp_path, name):
     logs = [read_log(train(data, tmp_path / str(gpu), gpu, *MODELS[name])) for gpu in (-1, 0)]
-    for on_cpu, on_gpu in zip(*logs, strict=True):
+    # RMSprop's first steps are as large for a gradient that is rounding alone as for any other.
+    for on_cpu, on_gpu, tolerance in zip(*logs, (1e-3, 5e-2, 5e-2), strict=True):
         for key in on_cpu:
             if "/" in key:
-                assert on_gpu[key] == pytest.approx(on_cpu[key], rel=1e-2, abs=1e-3), key
+                assert on_gpu[key] == pytest.approx(on_cpu[key], rel=tolerance, abs=1e-3), key
 
 
 @pytest.mark.parametrize("options", [(), (*GAN, "--noise", "0.2")])
@@ -76,10 +77,10 @@ def test_a_resumed_run_is_the_uninterrupted_one(data, tmp_path, options):
 @pytest.mark.parametrize(
     ("command", "name", "options"),
     [
-        ("generate.py", "tgan", ()),
-        ("generate.py", "conditional", ("--label", "all")),
-        ("generate.py", "video gan", ()),
-        ("interpolate.py", "tgan", ("--factor", 3)),
+        ("generate.py", "tgan", ("--num", 2)),
+        ("generate.py", "conditional", ("--num", 2, "--label", "all")),
+        ("generate.py", "video gan", ("--num", 2)),
+        ("interpolate.py", "tgan", ("--factor", 3, "--num", 2)),
         ("interpolate.py", "tgan", ("--between", 0, 1, "--steps", 3)),
     ],
 )
@@ -87,7 +88,7 @@ def test_videos_are_the_cpus(trained, tmp_path, command, name, options):
     videos = []
     for gpu in -1, 0:
         out = tmp_path / f"{gpu}.npy"
-        done = call(command, trained[name], "--gpu", gpu, "--num", 2, *options, "--out", out)
+        done = call(command, trained[name], "--gpu", gpu, *options, "--out", out)
         assert done.returncode == 0, done.stderr
         videos.append(np.load(out))
     np.testing.assert_allclose(*videos, rtol=0, atol=1e-3)
@@ -119,7 +120,7 @@ def numbers_of(result, path=""):
     return found
 
 
-@pytest.mark.parametrize(("number", "names"), [(3, ["tgan", "video gan"]), (7, ["conditional"])])
+@pytest.mark.parametrize(("number", "names"), [(5, ["tgan"]), (7, ["conditional"])])
 def test_figures_are_drawn(trained, tmp_path, number, names):
     runs = [trained[name] for name in names]
     done = call("figures.py", number, *runs, "--gpu", 0, "--out", tmp_path / "figure.png")

@@ -23,13 +23,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install test test-stand-in test-gpu campaign lint train-mnist table3 table4 report benchmark benchmark-gpu settings clean
+.PHONY: help install test test-stand-in test-gpu gpu-check campaign lint train-mnist table3 table4 report benchmark benchmark-gpu settings clean
 
 help:
 	@echo 'make install        install the package and what it needs into $(VENV)'
 	@echo 'make test           run the tests that take no long time, those for a GPU on a stand-in'
 	@echo 'make test-stand-in  run only those for a GPU, on the stand-in'
 	@echo 'make test-gpu       run the same on a real GPU; fails where there is none'
+	@echo 'make gpu-check      find out on a real GPU, in nine minutes, all that waits for one; ARGS=--dry without'
 	@echo 'make campaign       try the commands with kills, damaged files and odd places; SEED and TRIES of each'
 	@echo 'make lint           check the code with ruff'
 	@echo 'make train-mnist    make Moving MNIST if it is not there, and train on it'
@@ -81,6 +82,9 @@ test-gpu: $(INSTALLED)
 	@test "$$($(RUN) -c '$(PRINT_DEFAULT_GPU)')" = 0 || \
 		{ echo 'make test-gpu: CuPy is not installed or finds no GPU here' >&2; exit 1; }
 	$(RUN) -m pytest -m gpu $(ARGS)
+
+gpu-check: $(INSTALLED)
+	$(if $(findstring --dry,$(ARGS)),PYTHONPATH=tests/stand_in) $(RUN) experiments/gpu_check.py $(ARGS)
 
 # Counts by kind stand at the end. CAMPAIGN_ROOT=FOLDER in the environment tries another checkout.
 campaign: $(INSTALLED)

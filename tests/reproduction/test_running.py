@@ -1,0 +1,50 @@
+"""What is trained and scored for a table, and where; that it is, tests of the command show."""
+
+import pytest
+from helpers import refused
+
+from tgan_chainer.config import Config
+from tgan_chainer.reproduction.rows import TABLES
+from tgan_chainer.reproduction.running import Order, default_data, load_preset, summarize
+from tgan_chainer.runs import Run
+
+
+def test_the_preset_of_the_paper_changes_nothing_and_takes_the_papers_numbers():
+    paper = load_preset("paper")
+    assert (paper.settings, paper.gam, paper.inception, paper.classifier) == ({}, 10_000, (10_000, 4), None)
+
+
+def test_the_preset_for_a_cpu_is_the_configuration_for_a_cpu():
+    settings = load_preset("cpu").settings
+    assert settings["temporal_width"] < 512 and settings["iterations"] < 100_000
+    assert not {"description", "data"} & settings.keys()
+    Config(**settings)
+
+
+@pytest.mark.parametrize("number", TABLES)
+def test_the_papers_data_are_not_made_in_silence(number, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = TABLES[number]
+    refused(
+        lambda: default_data(number, load_preset("paper")),
+        f"there is no {table.data_file}; the command `{table.data_command}` makes it",
+    )
+
+
+def test_the_page_finds_runs_from_the_folder_of_the_table():
+    order = Order(3, "elsewhere/results", load_preset("smoke"), "d.h5")
+    assert order.relative("elsewhere/results/smoke/tgan") == "smoke/tgan"
+    assert order.relative("elsewhere/other/tgan") == "../other/tgan"
+
+
+def test_a_summary_names_each_machine_and_commit_that_trained_a_run_once():
+    machines = [
+        {"hardware": "one", "commit": "abc"},
+        {"hardware": "two", "commit": None},
+        {"hardware": "one", "commit": "abc"},
+    ]
+    run = Run(Config(seed=4), iteration=7, wall_time=1.5, provenance=machines)
+    assert summarize(run) == {
+        "iterations": 7, "seed": 4, "wall_time": 1.5, "hardware": "one, two", "commit": "abc"
+    }  # fmt: skip
+    assert summarize(Run(Config()))["hardware"] is None

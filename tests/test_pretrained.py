@@ -43,11 +43,6 @@ def test_a_name_is_sampled_scored_and_interpolated(name, tmp_path):
         assert result.returncode == 0 and out.exists(), result.stderr
 
 
-def test_a_conditional_generator_is_asked_for_a_digit(tmp_path):
-    result = call("generate.py", "moving_digits", "--label", 7, "--num", 2, "--out", tmp_path / "seven.gif")
-    assert result.returncode == 0, result.stderr
-
-
 def test_the_names_are_listed_and_a_wrong_one_is_told_the_nearest(tmp_path):
     result = call("generate.py", "--list")
     assert result.returncode == 0 and [line.split()[0] for line in result.stdout.splitlines()] == NAMES

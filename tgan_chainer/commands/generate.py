@@ -6,7 +6,6 @@ weights that come with the package (--list). The suffix of
 .npy the numbers, float32 (N, C, T, H, W) in [-1, 1], of any number of videos.
 
   %(prog)s moving_mnist --num 25
-  %(prog)s moving_digits --label 7
   %(prog)s results/tgan_moving_mnist
   %(prog)s results/tgan_moving_mnist --num 36 --seed 1 --out samples.mp4
   %(prog)s results/tgan_moving_mnist --num 6 --out strips.png

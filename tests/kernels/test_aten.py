@@ -69,6 +69,11 @@ def test_flags_of_pytorch_are_its_own_after_a_call(monkeypatch):
                     aten._call(lambda: 1 / 0)
             assert torch.backends.cudnn.allow_tf32 == of_others
     assert aten._call(lambda: torch.backends.cudnn.allow_tf32) is False  # where nothing was said
+    flags = torch.backends.cudnn
+    for deterministic in True, False:
+        with chainer.using_config("cudnn_deterministic", deterministic):
+            assert aten._call(lambda: flags.deterministic) is not aten._call(lambda: flags.benchmark)
+    assert not flags.deterministic and not flags.benchmark
 
 
 def test_arrays_that_pytorch_cannot_take_as_they_are(xp):

@@ -54,8 +54,12 @@ def _options(grid, output_padding=None):
 
 
 def _call(function, *arguments):
-    torch, of_others = _torch(), _torch().backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = getattr(chainer.config, "tf32", False)
+    torch, cudnn = _torch(), _torch().backends.cudnn
+    of_others = cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark
+    cudnn.allow_tf32 = getattr(chainer.config, "tf32", False)
+    cudnn.deterministic = chainer.config.cudnn_deterministic
+    # Let cuDNN time its ways once for each shape, of which another run may choose another.
+    cudnn.benchmark = not cudnn.deterministic
     try:
         try:
             return function(*arguments)
@@ -66,7 +70,7 @@ def _call(function, *arguments):
     except torch.cuda.OutOfMemoryError as error:
         raise MemoryError(str(error)) from error
     finally:
-        torch.backends.cudnn.allow_tf32 = of_others
+        cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark = of_others
 
 
 @functools.cache

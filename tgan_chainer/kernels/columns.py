@@ -1,7 +1,7 @@
-"""Convolutions as products of a matrix with columns, of any kernel and stride, for NumPy and CuPy.
+"""Convolutions as products of a matrix with columns, of any kernel and stride, for NumPy.
 
-Chainer (and, where cuDNN is missing, CuPy with it) spends most of its time in im2col, col2im and transposes,
-the more so the fewer channels there are. Here
+Chainer spends most of its time in im2col, col2im and transposes, the more so the fewer channels there are.
+Here
 
 - arrays lie in memory as (C, *axes, N), so that the products need no transposes;
 - axes are split into phases (see :class:`~tgan_chainer.kernels.grid.Grid`), within which the windows of
@@ -21,8 +21,6 @@ from tgan_chainer.kernels.grid import Grid
 from tgan_chainer.kernels.layout import batch_first, batch_last
 from tgan_chainer.parallel import chunks, for_each, scratch
 
-from chainer import backend
-
 # A matrix product of at most this many multiplications is done by OpenBLAS without packing its operands, for
 # small matrices 2 to 4 times as fast: 8×64 by 64×1024 at 100 GFLOP/s, by 64×2048 at 28. Measured on one core.
 _SMALL_PRODUCT = 10**6
@@ -31,30 +29,28 @@ _MIN_COLUMNS = 512
 # Products of fewer operations than these are done on one thread.
 _LARGE = 1 << 29
 # Elements of the columns that are gathered at a time: 256 kB in float32, so that they stay in the cache. For
-# several threads 1 MB, so that they do not wait for Python's lock; on a GPU 256 MB, to bound its memory.
+# several threads 1 MB, so that they do not wait for Python's lock.
 _BLOCK = 1 << 16
 _LARGE_BLOCK = 1 << 18
-_GPU_BLOCK = 1 << 26
 
 
 def is_large(x, W_shape, grid):
     """Say whether several threads pay for an array x with the batch axis first."""
     n_products = math.prod(W_shape) * math.prod(grid.small) * len(x)
-    return isinstance(x, np.ndarray) and 2 * n_products >= _LARGE
+    return 2 * n_products >= _LARGE
 
 
 def convolve(x, W, grid, b=None):
     in_threads = is_large(x, W.shape, grid)
     W = _matrix(_full_kernel(W, grid))
     windows = _windows(x, grid, in_threads)
-    xp = backend.get_array_module(x)
-    y = xp.empty((len(W), *grid.small, len(x)), x.dtype)
+    y = np.empty((len(W), *grid.small, len(x)), x.dtype)
 
     def run(task):
         block, axis = task
         columns = _columns(_products(windows, block, axis))
         target = _products(y, block, axis)
-        target[...] = xp.matmul(W, columns.reshape(len(columns), W.shape[1], -1)).reshape(target.shape)
+        target[...] = np.matmul(W, columns.reshape(len(columns), W.shape[1], -1)).reshape(target.shape)
 
     for_each(run, _blocks(x, grid, *W.shape[::-1], in_threads), in_threads)
     return add_bias(batch_first(y), b)
@@ -62,8 +58,7 @@ def convolve(x, W, grid, b=None):
 
 def kernel_gradient(x, y, grid):
     W_shape = (y.shape[1], x.shape[1], *grid.kernel)
-    xp = backend.get_array_module(x)
-    gW = xp.empty(W_shape, x.dtype)
+    gW = np.empty(W_shape, x.dtype)
     in_threads = is_large(x, W_shape, grid)
     windows, y = _windows(x, grid, in_threads), batch_last(y)
 
@@ -76,7 +71,7 @@ def kernel_gradient(x, y, grid):
             columns = columns.reshape(len(columns), rows, -1)
             y_block = _products(y, block, axis).reshape(len(columns), len(y), -1)
             # This way round the product takes OpenBLAS up to half the time of y @ columns.T.
-            sums += xp.matmul(columns, y_block.swapaxes(1, 2)).sum(axis=0)
+            sums += np.matmul(columns, y_block.swapaxes(1, 2)).sum(axis=0)
         kernel = (t * s for t, s in zip(grid.taps, grid.stride))
         sums = sums.T.reshape(len(y), -1, *kernel)
         gW[:, channels] = sums[(..., *map(slice, grid.kernel))]
@@ -95,7 +90,7 @@ def deconvolve(y, W, grid, b=None):
     waste = math.prod(grid.lengths) / math.prod(grid.small) - 1
     is_gathered = waste * n_in < 16 and n_in * n_taps <= 2 * W[0].size
     phases = (_gather_phases if is_gathered else _scatter_phases)(y, W, grid)
-    x = backend.get_array_module(y).zeros((W.shape[1], *grid.large, len(y)), y.dtype)
+    x = np.zeros((W.shape[1], *grid.large, len(y)), y.dtype)
 
     def run(channels):
         for phase, inner, outer in grid.phases():
@@ -118,17 +113,16 @@ def _gather_phases(y, W, grid):
 
 def _scatter_phases(y, W, grid):
     """Add up the phases from the products of y with every element of the kernel."""
-    xp = backend.get_array_module(y)
     in_threads = is_large(y, W.shape, grid)
     y_rows = batch_last(y)
-    phases = xp.zeros((W.shape[1], *grid.stride, *grid.lengths, len(y)), y.dtype)
+    phases = np.zeros((W.shape[1], *grid.stride, *grid.lengths, len(y)), y.dtype)
     kernel = _interleave(grid.taps, grid.stride)
 
     def run(channels):
         rows = _matrix(W[:, channels]).T
         for block, axis in _blocks(y, grid, *rows.shape, in_threads):
             y_block = _products(y_rows, block, axis)
-            columns = xp.matmul(rows, y_block.reshape(*y_block.shape[:2], -1))
+            columns = np.matmul(rows, y_block.reshape(*y_block.shape[:2], -1))
             columns = columns.reshape(len(columns), -1, *kernel, *y_block.shape[2:])
             for tap in np.ndindex(*grid.taps):
                 shifted = tuple(slice(i.start + t, i.stop + t) for i, t in zip(block, tap))
@@ -147,9 +141,8 @@ def _channels(in_threads, n, rows=1):
 
 def _windows(x, grid, in_threads):
     """View the phases of x as (C, taps_1, stride_1, ..., taps_n, stride_n, small_1, ..., small_n, N)."""
-    xp = backend.get_array_module(x)
-    phases = xp.zeros((x.shape[1], *grid.stride, *grid.lengths, len(x)), x.dtype)
-    x = xp.moveaxis(x, 0, -1)
+    phases = np.zeros((x.shape[1], *grid.stride, *grid.lengths, len(x)), x.dtype)
+    x = np.moveaxis(x, 0, -1)
 
     def run(channels):
         for phase, inner, outer in grid.phases():
@@ -159,7 +152,7 @@ def _windows(x, grid, in_threads):
     n_axes = len(grid.small)
     of_channel, *strides, of_n = phases.strides
     of_phase, of_length = strides[:n_axes], strides[n_axes:]
-    return xp.lib.stride_tricks.as_strided(
+    return np.lib.stride_tricks.as_strided(
         phases,
         (x.shape[0], *_interleave(grid.taps, grid.stride), *grid.small, x.shape[-1]),
         (of_channel, *_interleave(of_length, of_phase), *of_length, of_n),
@@ -174,8 +167,6 @@ def _products(array, block, axis):
 
 def _columns(windows):
     """Copy a view into contiguous memory."""
-    if not isinstance(windows, np.ndarray):
-        return windows.copy()
     columns = scratch("columns", windows.shape, windows.dtype)
     np.copyto(columns, windows)
     return columns
@@ -195,15 +186,15 @@ def _blocks(x, grid, rows, other_side, in_threads):
     Yields (index of the block, axis): the products are those of the positions along this axis, or, if it
     is None, one. The columns of a product are contiguous in memory.
     """
-    n, on_cpu = len(x), isinstance(x, np.ndarray)
+    n = len(x)
     block_size = _LARGE_BLOCK if in_threads else _BLOCK
-    columns = max(_SMALL_PRODUCT // (rows * other_side), _MIN_COLUMNS) if on_cpu else _GPU_BLOCK // rows
+    columns = max(_SMALL_PRODUCT // (rows * other_side), _MIN_COLUMNS)
     positions = max(columns // max(n, 1), 1)
     steps, axis = list(grid.small), None
     for i in reversed(range(len(steps))):
         steps[i] = max(min(positions, steps[i]), 1)
         positions //= steps[i]
-        if positions <= 1 and on_cpu and i > 0:
+        if positions <= 1 and i > 0:
             n_products = block_size // (rows * math.prod(steps[i:]) * n)
             steps[i - 1] = max(min(n_products, steps[i - 1]), 1)
             steps[: i - 1] = [1] * (i - 1)
@@ -219,4 +210,4 @@ def _full_kernel(W, grid):
     W = grid.used_kernel(W)
     if not np.any(missing):
         return W
-    return backend.get_array_module(W).pad(W, [(0, 0), (0, 0), *missing], "constant")
+    return np.pad(W, [(0, 0), (0, 0), *missing], "constant")

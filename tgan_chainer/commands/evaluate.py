@@ -7,7 +7,8 @@
   %(prog)s gam results/tgan_moving_mnist results/model3d_svc_moving_mnist
 
 `%(prog)s inception --help` says which weights, mean, crop and sample counts the published scores mean.
-Each score is written as JSON (--out), and printed with all that it depends on, ready for an appendix.
+Each score is written as JSON (--out), and printed with all that it depends on, ready for an appendix. With
+`mpiexec -n 4` before the command four processes share the work, and the score stays the same.
 """
 
 import itertools
@@ -43,6 +44,7 @@ from tgan_chainer.evaluations.predictions import PredictionStore
 from tgan_chainer.evaluations.protocols import PROTOCOLS, TGAN, TGAN2
 from tgan_chainer.evaluations.video_source import RANGES, WINDOWS
 from tgan_chainer.files import check_can_write, save_json
+from tgan_chainer.processes import start
 from tgan_chainer.reading import printable
 from tgan_chainer.reproduction import departures
 from tgan_chainer.reproduction.rows import (
@@ -141,16 +143,25 @@ GAN's discriminator, with its fixed threshold, can be far from fair by running s
 
 def main(argv=None):
     args = parse_arguments(argv)
+    processes = start(gpu=args.gpu)
     check_arguments(args)
+    args.gpu = processes.choose_gpu(args.gpu)
     use_device(args.gpu)
     out = args.out or default_name(args)
-    check_can_write(out)
+    if processes.is_first:
+        check_can_write(out)
+    else:
+        processes.gather(None)  # when the first one has fetched what is missing
     score = {"inception": Inception, "frechet": Frechet, "gam": Game}[args.score](args)
+    if processes.is_first:
+        processes.gather(None)
     try:
-        measured = {"score": args.score, **score.measure()}
+        measured = {"score": args.score, **score.measure(processes)}
     except KeyboardInterrupt:
         print(score.if_interrupted(), file=sys.stderr)
         raise
+    if not processes.is_first:
+        return 1 if measured.get("unreadable") else 0
     save_json(out, measured)  # whatever may fail from here on
     result = {**measured, **score.particulars(measured)}
     save_json(out, result)
@@ -194,8 +205,9 @@ class Inception:
             self.args.gpu,
         )
 
-    def options(self):
+    def options(self, processes):
         return {
+            "processes": processes,
             "n_samples": self.args.samples,
             "n_repeats": self.args.repeats,
             "seed": self.args.seed,
@@ -205,8 +217,9 @@ class Inception:
             "strict": self.args.strict,
         }
 
-    def measure(self):
-        return measure_inception(self.source, self.classifier, splits=self.args.splits, **self.options())
+    def measure(self, processes):
+        options = self.options(processes)
+        return measure_inception(self.source, self.classifier, splits=self.args.splits, **options)
 
     def particulars(self, measured):
         found = departures.of_measuring(
@@ -255,11 +268,9 @@ class Frechet(Inception):
     def sources(self):
         return [self.source, self.reference]
 
-    def measure(self):
-        n_reference = self.args.reference_samples
-        return measure_frechet(
-            self.source, self.reference, self.classifier, n_reference=n_reference, **self.options()
-        )
+    def measure(self, processes):
+        options = {"n_reference": self.args.reference_samples, **self.options(processes)}
+        return measure_frechet(self.source, self.reference, self.classifier, **options)
 
     def particulars(self, measured):
         found = {**super().particulars(measured), "reference": self.reference.description}
@@ -301,9 +312,10 @@ class Game:
     def if_interrupted(self):
         return "of a game nothing is kept; the same command starts anew"
 
-    def measure(self):
+    def measure(self, processes):
         args = self.args
-        return measure_gam(self.a, self.b, self.test_data, self.data, args.samples, args.seed, args.bootstrap)
+        numbers = args.samples, args.seed, args.bootstrap
+        return measure_gam(self.a, self.b, self.test_data, self.data, *numbers, processes=processes)
 
     def particulars(self, measured):
         runs = self.a, self.b

@@ -16,8 +16,10 @@ from tgan_chainer.evaluations.predictions import predictions_of
 from tgan_chainer.evaluations.protocols import TGAN
 from tgan_chainer.evaluations.video_source import DatasetSource
 from tgan_chainer.parallel import chunks
+from tgan_chainer.processes import ONE
 from tgan_chainer.runs import Run, load_run
 from tgan_chainer.snapshots import RESUMABLE
+from tgan_chainer.spread_batch import part_of_batch
 
 import chainer
 
@@ -35,6 +37,7 @@ def measure_inception(
     protocol=TGAN,
     store=None,
     strict=True,
+    processes=ONE,
 ):
     """Measure the inception score of a source of videos (Section 6.5, Table 4), with a progress bar.
 
@@ -49,6 +52,7 @@ def measure_inception(
         protocol (Protocol): Whose numbers of samples and repeats are the defaults.
         store (PredictionStore): Where probabilities are kept for later runs; None keeps none.
         strict (bool): Whether a video that cannot be read is an error; otherwise it is left out and told.
+        processes (Processes): They share out the work, and all return the same.
 
     Returns:
         dict: ``inception_score`` (mean over repeats and splits), ``standard_deviation`` (float, divided by
@@ -65,7 +69,7 @@ def measure_inception(
     if n_samples < splits:
         raise InputError(f"{n_samples} samples cannot be cut into {splits} splits; take more samples")
     scores, counts, options = [], [], {"batch_size": batch_size, "store": store}
-    with _Progress(n_samples * n_repeats, strict) as progress:
+    with _Progress(n_samples * n_repeats, strict, processes) as progress:
         for repeat in range(n_repeats):
             rows = progress.predict(source, classifier, n_samples, seed, repeat, **options)
             probabilities = np.stack([p for p, _ in rows])
@@ -96,6 +100,7 @@ def measure_frechet(
     n_reference=None,
     store=None,
     strict=True,
+    processes=ONE,
 ):
     """Measure the Fréchet distance of the features of two sources of videos, with a progress bar.
 
@@ -109,7 +114,7 @@ def measure_frechet(
             as many as there are.
         n_reference (int): Videos of the reference; by default so many windows of each clip of a data set as
             the protocol has, or else as many as there are samples.
-        seed, batch_size, protocol, store, strict: As for :func:`measure_inception`.
+        seed, batch_size, protocol, store, strict, processes: As for :func:`measure_inception`.
 
     Returns:
         dict: ``frechet_distance`` (float, mean over repeats), ``standard_deviation`` (None of a single one),
@@ -140,7 +145,7 @@ def measure_frechet(
         behind = 0
     options = {"batch_size": batch_size, "features": protocol.features, "store": store}
     distances, counts = [], []
-    with _Progress(n_samples * n_repeats + n_reference, strict) as progress:
+    with _Progress(n_samples * n_repeats + n_reference, strict, processes) as progress:
         of_reference = _moments(progress.predict(reference, classifier, n_reference, seed, behind, **options))
         for repeat in range(n_repeats):
             of_source = _moments(progress.predict(source, classifier, n_samples, seed, repeat, **options))
@@ -171,6 +176,7 @@ def measure_gam(
     n_bootstrap=1000,
     progress=True,
     device=None,
+    processes=ONE,
 ):
     """Let two GANs play against each other (Section 6.5, Table 3).
 
@@ -194,6 +200,7 @@ def measure_gam(
         n_bootstrap (int): As for :func:`~tgan_chainer.evaluations.gam.gam`.
         progress (bool): Whether to show a progress bar.
         device (~chainer.backend.Device): Where to load runs from paths; None for the CPU.
+        processes (Processes): They share out the work, and all return the same.
 
     Returns:
         dict: As of :func:`~tgan_chainer.evaluations.gam.gam`, and ``batch_statistics`` (a dict of the same
@@ -211,14 +218,14 @@ def measure_gam(
     thresholds = tuple(None if run.config.loss == "wgan" else 0.0 for run in (a, b))
     discriminators = a.discriminator, b.discriminator
     critics = [*discriminators, *map(_as_in_training, discriminators)]
-    with _progress(4 * n_samples, not progress) as bar:
+    with _progress(4 * n_samples, not (progress and processes.is_first)) as bar:
         of_test, of_real, of_a, of_b = (
-            _score(critics, videos, n_samples, bar)
-            for videos in (
-                test.draw(n_samples, seed),
-                real.draw(n_samples, seed),
-                a.generator.sample(n_samples, seed),
-                b.generator.sample(n_samples, seed_b),
+            _score(critics, draw, n_samples, bar, processes)
+            for draw in (
+                lambda wanted: test.draw(n_samples, seed, wanted=wanted),
+                lambda wanted: real.draw(n_samples, seed, wanted=wanted),
+                lambda wanted: a.generator.sample(n_samples, seed, wanted=wanted),
+                lambda wanted: b.generator.sample(n_samples, seed_b, wanted=wanted),
             )
         )
     running, batch = (
@@ -282,18 +289,24 @@ def _as_in_training(discriminator):
     return score
 
 
-def _score(critics, videos, n, bar):
-    """Return what each critic says of n videos, a list of float64 (n,)."""
+def _score(critics, draw, n, bar, processes):
+    """Return what each critic says, float64 (n,) each; ``draw(wanted)`` yields the wanted of n videos."""
     scores = [[] for _ in critics]
-    videos = iter(videos)
+    batches = chunks(n, BATCH)  # of about equal sizes, since their statistics count
+    own = batches[part_of_batch(processes, len(batches))]
+    wanted = np.zeros(n, bool)
+    for batch in own:
+        wanted[batch] = True
+    videos = iter(draw(wanted))
     device = critics[0].device
     with chainer.using_config("train", False), chainer.no_backprop_mode():
-        for batch in chunks(n, BATCH):  # of about equal sizes, since their statistics count
+        for batch in own:
             x = device.send(np.stack([next(videos) for _ in range(batch.stop - batch.start)]))
             for one, critic in zip(scores, critics):
                 one.append(chainer.get_device("@numpy").send(critic(x).array)[:, 0].astype(np.float64))
-            bar.update(len(x))
-    return [np.concatenate(one) for one in scores]
+            bar.update(len(x) * processes.size)
+    of_all = processes.gather(scores)
+    return [np.concatenate(sum((own[i] for own in of_all), [])) for i in range(len(critics))]
 
 
 def _choose_numbers(source, n_samples, n_repeats, samples, repeats, most=None):
@@ -332,8 +345,8 @@ def _moments(rows):
 class _Progress:
     """A progress bar over predictions, which counts what was computed, what was kept, what is unreadable."""
 
-    def __init__(self, total, strict):
-        self.bar = _progress(total)
+    def __init__(self, total, strict, processes):
+        self.bar, self.processes = _progress(total, not processes.is_first), processes
         self.unreadable = None if strict else []
         self.computed, self.kept, self.seconds = 0, 0, 0.0
         self.start = time.monotonic()
@@ -347,7 +360,8 @@ class _Progress:
     def predict(self, source, classifier, n, seed, repeat, **options):
         """Yield the probabilities and features of each video that can be read."""
         n_readable, start = 0, time.monotonic()
-        rows = predictions_of(source, classifier, n, seed, repeat, unreadable=self.unreadable, **options)
+        options |= {"unreadable": self.unreadable, "processes": self.processes}
+        rows = predictions_of(source, classifier, n, seed, repeat, **options)
         for row in rows:
             self.bar.update()
             if row is not None:

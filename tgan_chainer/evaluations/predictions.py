@@ -2,7 +2,9 @@
 
 import contextlib
 import hashlib
+import itertools
 import json
+import math
 import os
 import sqlite3
 import warnings
@@ -12,10 +14,20 @@ import numpy as np
 
 from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations.video_classifier import cache_folder
+from tgan_chainer.processes import ONE
 
 
 def predictions_of(
-    source, classifier, n, seed=0, repeat=0, batch_size=None, features=None, store=None, unreadable=None
+    source,
+    classifier,
+    n,
+    seed=0,
+    repeat=0,
+    batch_size=None,
+    features=None,
+    store=None,
+    unreadable=None,
+    processes=ONE,
 ):
     """Classify n videos of a source, in the order in which it draws them.
 
@@ -28,6 +40,8 @@ def predictions_of(
             kept, batch by batch. What a generator makes is not kept.
         unreadable (list): Takes a line of text for each video that cannot be read, which is then left out.
             None raises instead.
+        processes (Processes): They share out the batches, which are those of a single one. All are given all
+            predictions; the store is that of the first.
 
     Yields:
         tuple: One for each video: its probabilities, float64 (V,); its features, float32 (D,), or None;
@@ -36,21 +50,30 @@ def predictions_of(
     Raises:
         InputError: The source has not so many videos, or one of them cannot be scored.
     """
+    batch_size = batch_size or classifier.batch_size
     items = source.items(n, seed, repeat)
     if items is None:
-        for p, f in classifier.predict(source.draw(n, seed, repeat), batch_size, features):
-            yield from zip(p, [None] * len(p) if f is None else f, [False] * len(p))
+        turn = math.lcm(source.batch_size, batch_size)
+        videos = source.draw(n, seed, repeat, _own(n, turn, processes))
+        for p, f in _in_turn(_classify(videos, classifier, batch_size, features), n, turn, processes):
+            yield p, f, False
         return
     classifier_key = _classifier_key(classifier, features)
-    if store is None or classifier_key is None:
-        store, classifier_key = _Nowhere(), ""
+    if store is None or classifier_key is None or not processes.is_first:
+        store, classifier_key = _Nowhere(), classifier_key or ""
     keys = [_digest(classifier_key, item.key) for item in items]
-    known = store.known(keys)
+    known = processes.gather(store.known(keys))[0]
     new = [(key, item) for key, item in zip(keys, items) if key not in known]
-    videos = source.read([item if unreadable is None else _with_errors(item) for _, item in new])
-    computed = _compute(videos, [key for key, _ in new], classifier, batch_size, features, store)
+
+    def keep(start, rows):
+        store.put([(key, row) for (key, _), row in zip(new[start:], rows) if not isinstance(row, Exception)])
+
+    own = [item for (_, item), is_own in zip(new, _own(len(new), batch_size, processes)) if is_own]
+    videos = source.read([item if unreadable is None else _with_errors(item) for item in own])
+    rows = _classify(videos, classifier, batch_size, features)
+    computed = _in_turn(rows, len(new), batch_size, processes, keep)
     for key in keys:
-        row = store.get(key) if key in known else next(computed)
+        row = processes.gather(store.get(key))[0] if key in known else next(computed)
         if isinstance(row, Exception):
             unreadable.append(" ".join(str(row).split()))
             yield None
@@ -58,28 +81,34 @@ def predictions_of(
             yield (*row, key in known)
 
 
-def _compute(videos, keys, classifier, batch_size, features, store):
+def _classify(videos, classifier, batch_size, features):
     """Yield (probabilities, features) of each video, or the error that stands in its place."""
-    batch_size = batch_size or classifier.batch_size
-    waiting = []  # of one batch, and the errors between them
-    for video in videos:
-        waiting.append(video)
-        if sum(not isinstance(one, Exception) for one in waiting) == batch_size:
-            yield from _flush(waiting, keys, classifier, batch_size, features, store)
-    yield from _flush(waiting, keys, classifier, batch_size, features, store)
+    videos = iter(videos)
+    while batch := list(itertools.islice(videos, batch_size)):
+        rows = []
+        readable = [video for video in batch if not isinstance(video, Exception)]
+        for p, f in classifier.predict(readable, batch_size, features):
+            rows += zip(p, [None] * len(p) if f is None else f)
+        of_row = iter(rows)
+        yield from [one if isinstance(one, Exception) else next(of_row) for one in batch]
 
 
-def _flush(waiting, keys, classifier, batch_size, features, store):
-    readable = [video for video in waiting if not isinstance(video, Exception)]
-    rows = []
-    for p, f in classifier.predict(readable, batch_size, features):
-        rows += zip(p, [None] * len(p) if f is None else f)
-    of_row = iter(rows)
-    results = [one if isinstance(one, Exception) else next(of_row) for one in waiting]
-    store.put([(key, row) for key, row in zip(keys, results) if not isinstance(row, Exception)])
-    del keys[: len(waiting)]
-    waiting.clear()
-    yield from results
+def _own(n, turn, processes):
+    """Return which of n videos are this process's: each in turn takes so many, bool (n,)."""
+    return np.arange(n) // turn % processes.size == processes.rank
+
+
+def _in_turn(rows, n, turn, processes, keep=lambda start, rows: None):
+    """Yield the rows of all n videos in order, from those of this process and the others'.
+
+    ``keep(start, rows)`` is called with some at a time, before they are yielded.
+    """
+    for start in range(0, n, turn * processes.size):
+        first = start + turn * processes.rank
+        own = list(itertools.islice(rows, max(min(turn, n - first), 0)))
+        of_all = sum(processes.gather(own), [])
+        keep(start, of_all)
+        yield from of_all
 
 
 def _with_errors(item):
@@ -186,6 +215,9 @@ class _Nowhere:
 
     def known(self, keys):
         return set()
+
+    def get(self, key):
+        return None
 
     def put(self, rows):
         pass

@@ -78,7 +78,7 @@ class Generator(chainer.Chain):
         labels = (random_state or np.random).choice(self.n_classes, n, p=prior)
         return self.device.send(labels.astype(np.int32))
 
-    def sample(self, n, seed=None, batch_size=16, labels=None):
+    def sample(self, n, seed=None, batch_size=16, labels=None, wanted=None):
         """Generate ``n`` videos in batches, without gradients, normalized by the running statistics.
 
         Args:
@@ -86,6 +86,8 @@ class Generator(chainer.Chain):
             seed (int): Seed of the latent variables; None goes on with NumPy's global random numbers.
             batch_size (int): Videos in memory at a time on the generator's device.
             labels (sequence of n ints): Labels for a conditional generator; None draws them from the prior.
+            wanted (bool array (n,)): Which of the n videos to yield; batches without any are not computed.
+                None wants all.
 
         Yields:
             numpy.ndarray: One video after another, float32 (C, T, H, W) in [-1, 1].
@@ -107,9 +109,12 @@ class Generator(chainer.Chain):
                 inputs.append(self.device.send(labels[start : start + size].astype(np.int32)))
             elif self.n_classes:
                 inputs.append(self.draw_labels(size, label_state))
+            of_batch = slice(None) if wanted is None else np.flatnonzero(wanted[start : start + size])
+            if wanted is not None and not len(of_batch):
+                continue
             with chainer.using_config("train", False), chainer.no_backprop_mode():
                 videos = self(*inputs)
-            yield from chainer.get_device("@numpy").send(videos.array)
+            yield from chainer.get_device("@numpy").send(videos.array)[of_batch]
 
 
 def random_states(seed):

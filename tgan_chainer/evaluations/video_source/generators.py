@@ -21,6 +21,7 @@ class GeneratorSource(VideoSource):
         self.run = load_run(path, get_device(gpu), with_discriminator=False)
         self.generator = self.run.generator
         self._n_frames, self._window = n_frames, window
+        self.batch_size = 16 if self.generator.xp is np else 64
         with naming(path):
             check_length(self.generator.video_shape[1], n_frames)
         self.description = {
@@ -37,9 +38,12 @@ class GeneratorSource(VideoSource):
         if self.generator.n_classes:
             self.description["labels"] = "drawn as often as in the training data"
 
-    def draw(self, n, seed=0, repeat=0):
+    def draw(self, n, seed=0, repeat=0, wanted=None):
         seed = seed_of(seed, repeat)
         rng = np.random.RandomState([seed, 2])  # [seed, 1] draws labels
-        batch_size = 16 if self.generator.xp is np else 64
-        for video in self.generator.sample(n, seed, batch_size):
-            yield cut(video, self._n_frames, self._window, rng)
+        videos = self.generator.sample(n, seed, self.batch_size, wanted=wanted)
+        other = np.empty((1, self.generator.video_shape[1]))  # of which a window is drawn as well
+        for is_wanted in [True] * n if wanted is None else wanted:
+            video = cut(next(videos) if is_wanted else other, self._n_frames, self._window, rng)
+            if is_wanted:
+                yield video

@@ -1,6 +1,7 @@
 """What a source of videos is, and what all kinds share."""
 
 import contextlib
+import itertools
 import os
 import typing
 
@@ -33,10 +34,11 @@ class VideoSource:
     Attributes:
         n (int or None): How many there are; None if any number can be drawn.
         description (dict): What a result should say about them.
+        batch_size (int): How many are made at a time.
     """
 
     n = None
-    workers = 1
+    workers = batch_size = 1
 
     def items(self, n, seed=0, repeat=0):
         """Choose the n videos that :meth:`draw` gives, without reading any.
@@ -53,7 +55,7 @@ class VideoSource:
         """Yield what ``item.read()`` returns for each item, in order, read ahead on threads."""
         yield from in_order(lambda item: item.read(), items, self.workers, AHEAD)
 
-    def draw(self, n, seed=0, repeat=0):
+    def draw(self, n, seed=0, repeat=0, wanted=None):
         """Draw n videos, of different repeats different ones.
 
         The repeats of a finite source share no video: they are successive parts of one random order.
@@ -62,6 +64,7 @@ class VideoSource:
             n (int): How many.
             seed (int): Together with ``repeat`` it fixes which.
             repeat (int): 0, 1, ...
+            wanted (bool array (n,)): Which of the n to give; the others are not read. None wants all.
 
         Yields:
             numpy.ndarray: float32 (C, T, H, W) in [-1, 1].
@@ -69,7 +72,8 @@ class VideoSource:
         Raises:
             InputError: There are not so many, or one cannot be used.
         """
-        yield from self.read(self.items(n, seed, repeat))
+        items = self.items(n, seed, repeat)
+        yield from self.read(items if wanted is None else list(itertools.compress(items, wanted)))
 
     def _choose(self, n, seed, repeat):
         """Return the indices of a finite source's videos."""

@@ -20,7 +20,8 @@ Contenders (the code of the others is in experiments/peers/):
   pytorch                eager, all defaults, torch.linalg.svd every fifth iteration
   pytorch:channels_last  the same with channels last in memory
   pytorch:foreach        the same with the optimizer's foreach implementation (a GPU's default)
-  pytorch:channels_last+keep_memory   and with glibc told to keep freed memory, as ours does
+  ...+keep_memory        the same with glibc told to keep freed memory, as ours does
+  ...+jemalloc           the same with jemalloc (Debian: apt install libjemalloc2); only when asked for
   pytorch:cudnn.benchmark, pytorch:float32 (without TF32)            on a GPU
   pytorch:compile        with torch.compile; only when asked for
 
@@ -33,6 +34,7 @@ Leave the machine alone meanwhile. With --out, all single times are in the JSON 
 """
 
 import contextlib
+import ctypes.util
 import dataclasses
 import importlib.util
 import json
@@ -59,13 +61,17 @@ import chainer.links as L
 
 CPU_CONTENDERS = (
     *("ours", "ours:numpy", "ours:aten", "stock", "pytorch", "pytorch:channels_last"),
-    *("pytorch:foreach", "pytorch:channels_last+keep_memory"),
+    *("pytorch:foreach", "pytorch:keep_memory", "pytorch:foreach+keep_memory"),
+    *("pytorch:channels_last+keep_memory", "pytorch:channels_last+foreach+keep_memory"),
 )
 GPU_CONTENDERS = (
     *("ours", "ours:tf32", "ours:no_aten", "ours:no_aten+tf32", "stock", "pytorch"),
     *("pytorch:channels_last", "pytorch:cudnn.benchmark", "pytorch:float32"),
 )
-ALL_CONTENDERS = (*dict.fromkeys(CPU_CONTENDERS + GPU_CONTENDERS), "pytorch:compile")
+ALL_CONTENDERS = (
+    *dict.fromkeys(CPU_CONTENDERS + GPU_CONTENDERS),
+    *("pytorch:jemalloc", "pytorch:channels_last+jemalloc", "pytorch:compile", "pytorch:compile+keep_memory"),
+)
 N_CLIP = 5
 # On a GPU the threads of the CPU matter little, and a turn must be long against its start.
 TURN = {"CPU": 1, "GPU": N_CLIP}
@@ -138,7 +144,7 @@ def parse_arguments(argv):
         nargs="+",
         metavar="NAME",
         choices=ALL_CONTENDERS,
-        help="default: all that run here, but for pytorch:compile",
+        help="default: all that run here, but for those with jemalloc or compile",
     )
     parser.add_argument("--out", metavar="FILE", help="JSON file to write")
     return parser.parse_args(argv)
@@ -234,6 +240,7 @@ class ContenderProcess:
                 **os.environ,
                 **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)),
                 **({"TGAN_CHAINER_KERNELS": "numpy"} if name == "ours:numpy" else {}),
+                **({"LD_PRELOAD": find_jemalloc()} if "jemalloc" in name else {}),
                 "PYTHONPATH": os.pathsep.join(sys.path),
             },
         )
@@ -253,6 +260,13 @@ class ContenderProcess:
         if not answer:
             raise ChildProcessError(f"ended with status {self.process.wait()}")
         return json.loads(answer)
+
+
+def find_jemalloc():
+    name = ctypes.util.find_library("jemalloc")
+    if name is None:
+        raise InputError("jemalloc is not installed (Debian: apt install libjemalloc2)")
+    return name
 
 
 def count_flops(config):

@@ -178,7 +178,7 @@ class Filtering : Geometry {
   using V = Vector<lanes>;
   static constexpr int EZ = Z::products, EY = Y::products, EX = X::products, E = EZ * EY * EX;
   static constexpr int MZ = Z::outputs, MY = Y::outputs, MX = X::outputs;
-  static constexpr int RZ = Z::taps, RY = Y::taps, RX = X::taps;
+  static constexpr int RZ = Z::taps, RY = Y::taps, RX = X::taps, TAPS = RZ * RY * RX;
   static constexpr int UNITS = COLUMNS / lanes;  // of a panel of the matrix products
   static constexpr int products[3] = {EZ, EY, EX}, outputs[3] = {MZ, MY, MX};
   static constexpr long NOWHERE =
@@ -196,6 +196,8 @@ class Filtering : Geometry {
   // And where the elements of the small side are that meet each one of the large side, (large, met): with a
   // stride of s, element i meets the taps (i + pad) % s, that plus s, that plus 2 s, ..., so many in all:
   long *of_meeting[3], met[3];
+  // Where the taps of each phase are in the kernel of two channels, (phases, taps).
+  long *of_taps;
   // Distance in memory of neighbours in a window, which are of the same phase, and of neighbouring outputs.
   long window_step[3], output_step[3];
 
@@ -211,7 +213,7 @@ class Filtering : Geometry {
     }
     chunks = divide_up(n, lanes);
     large_rows = large_channels * n_phases;
-    places = (long *)malloc(n_places * sizeof(long));
+    places = (long *)malloc((n_places + n_phases * TAPS) * sizeof(long));
     long *next = places;
     large_size = small_size = n;
     for (int axis = 2; axis >= 0 && places; axis--) {
@@ -236,6 +238,15 @@ class Filtering : Geometry {
         }
       window_step[axis] = phases[axis] * large_size, output_step[axis] = small_size;
       large_size *= large[axis], small_size *= small[axis];
+    }
+    of_taps = next;
+    for (long i = 0; i < n_phases * TAPS && places; i++) {
+      const long tap = i % TAPS, phase = i / TAPS;
+      const long z = tap / (RY * RX) * phases[0] + phase / (phases[1] * phases[2]);
+      const long y = tap / RX % RY * phases[1] + phase / phases[2] % phases[1];
+      const long x = tap % RX * phases[2] + phase % phases[2];
+      const bool exists = z < kernel[0] && y < kernel[1] && x < kernel[2];
+      *next++ = exists ? (z * kernel[1] + y) * kernel[2] + x : NOWHERE;
     }
   }
   ~Filtering() { free(places); }
@@ -278,7 +289,7 @@ class Filtering : Geometry {
               const long start = block_start(small_channels, b);
               const int rows = int(block_start(small_channels, b + 1) - start);
               for (long p = 0; p < n_panels; p++)
-                multiply_rows<true, false>(rows, depth, U + (e * small_channels + start) * depth, 0,
+                multiply_rows<true, false>(rows, depth, U + e * of_kernel() + start * depth, 0,
                                            panel_at(columns + e * of_product + p * panel),
                                            results + ((p * small_channels + start) * E + e) * COLUMNS,
                                            E * COLUMNS);
@@ -367,7 +378,7 @@ class Filtering : Geometry {
                 for (long p = 0; p < n_panels; p++)
                   for_blocks(rows, [&](long start, int height) {
                     multiply_rows<true, false>(height, depth,
-                                               U + (e * large_rows + c * n_phases + start) * depth, 0,
+                                               U + e * of_kernel() + (c * n_phases + start) * depth, 0,
                                                panel_at(columns + e * of_product + p * panel),
                                                results + ((p * rows + start) * E + e) * COLUMNS, E * COLUMNS);
                   });
@@ -513,7 +524,7 @@ class Filtering : Geometry {
   // The same for direct sums of few channels and taps, whose columns would fill no panel: sums of products of
   // vectors that are read where they lie.
   bool kernel_gradient_in_place(const float *x, const float *gy, float *gW) const {
-    constexpr int CHANNELS = 4, TAPS = 3;  // at a time: so many sums fit into the registers
+    constexpr int CHANNELS = 4, SHIFTS = 3;  // at a time: so many sums fit into the registers
     const long rows = small[0] * small[1], parts = smaller(rows, 8L);
     const long size = small_channels * large_channels * kernel[0] * kernel[1] * kernel[2];
     float *sums = allocate(parts * size * WIDTH);
@@ -529,21 +540,21 @@ class Filtering : Geometry {
             const long from = of_window[0][z * kernel[0] + zy / kernel[1]] +
                               of_window[1][y * kernel[1] + zy % kernel[1]];
             if (from < 0) continue;
-            for (long tap = 0; tap < kernel[2]; tap += TAPS) {
-              Vector<WIDTH> products[CHANNELS][TAPS] = {};
+            for (long tap = 0; tap < kernel[2]; tap += SHIFTS) {
+              Vector<WIDTH> products[CHANNELS][SHIFTS] = {};
               for (long i = 0; i < small[2]; i++) {
-                const float *of_y[CHANNELS], *of_x[TAPS];
+                const float *of_y[CHANNELS], *of_x[SHIFTS];
                 const float *first = gy + m * small_size + (row * small[2] + i) * n;
                 for (int a = 0; a < CHANNELS; a++)
                   of_y[a] = m + a < small_channels ? first + a * small_size : zeros;
-                for (int b = 0; b < TAPS; b++) {
+                for (int b = 0; b < SHIFTS; b++) {
                   const long place = tap + b < kernel[2] ? of_window[2][i * kernel[2] + tap + b] : NOWHERE;
                   of_x[b] = place < 0 ? zeros : x + c * large_size + from + place;
                 }
                 add_products(of_y, of_x, products);
               }
               for (int a = 0; a < CHANNELS && m + a < small_channels; a++)
-                for (int b = 0; b < TAPS && tap + b < kernel[2]; b++) {
+                for (int b = 0; b < SHIFTS && tap + b < kernel[2]; b++) {
                   const long of_pair = (m + a) * large_channels + c;
                   const long place = (of_pair * kernel[0] * kernel[1] + zy) * kernel[2] + tap + b;
                   float *to = sums + (part * size + place) * WIDTH;
@@ -799,15 +810,12 @@ class Filtering : Geometry {
   // Call function(tap's number, its place in the kernel of two channels) for each tap of a phase that exists.
   template <class Function>
   inline void for_taps(long phase, Function function) const {
-    const long q[3] = {phase / (phases[1] * phases[2]), phase / phases[2] % phases[1], phase % phases[2]};
-    for (int z = 0; z < RZ; z++)
-      for (int y = 0; y < RY; y++)
-        for (int x = 0; x < RX; x++) {
-          const long at_z = z * phases[0] + q[0], at_y = y * phases[1] + q[1], at_x = x * phases[2] + q[2];
-          if (at_z < kernel[0] && at_y < kernel[1] && at_x < kernel[2])
-            function((z * RY + y) * RX + x, (at_z * kernel[1] + at_y) * kernel[2] + at_x);
-        }
+    for (int tap = 0; tap < TAPS; tap++)
+      if (const long place = of_taps[phase * TAPS + tap]; place >= 0) function(tap, place);
   }
+
+  // Floats from one product of a transformed kernel to the next.
+  long of_kernel() const { return large_rows * small_channels + PADDING; }
 
   // G w, packed for multiply_rows: (product, block of rows, depth, row of the block). Rows are the small
   // side's channels, depth the large side's with their phases; for the adjoint the other way round.
@@ -819,27 +827,35 @@ class Filtering : Geometry {
     // Blocks are those of the products: for the adjoint they start anew at each group of channels.
     const long group = is_adjoint ? channel_group() * n_phases : rows, of_group = count_blocks(group);
     const long blocks = rows / group * of_group + count_blocks(rows % group);
-    float *U = allocate(E * rows * depth);
+    float *U = allocate(E * of_kernel());
     if (!U) return nullptr;
     const long parts = E * rows * depth < BLOCK / 4 ? 1 : smaller(blocks, 4L * threads);
     constexpr int width = ROWS <= 8 ? 8 : 16;
+    auto transform_block = [&](long b, long k) {
+      const long first = b / of_group * group, height = smaller(group, rows - first);
+      const long start = first + block_start(height, b % of_group);
+      const int n = int(first + block_start(height, b % of_group + 1) - start);
+      Vector<width> taps[TAPS] = {}, transformed[E];
+      const long large = is_adjoint ? start : k;
+      long channel = large / n_phases, phase = large % n_phases;
+      for (int i = 0; i < n; i++) {
+        const float *from = W + ((is_adjoint ? k : start + i) * large_channels + channel) * n_taps;
+        for_taps(phase, [&](int tap, long place) { taps[tap][i] = from[place]; });
+        if (is_adjoint && ++phase == n_phases) phase = 0, channel++;
+      }
+      transform<typename Z::Kernel, typename Y::Kernel, typename X::Kernel>(taps, transformed);
+      // Whole vectors where the next ones overwrite what is too much.
+      const int stored = (depth - k) * n < width ? n : width;
+      for (int e = 0; e < E; e++)
+        store(U + e * of_kernel() + start * depth + k * n, transformed[e], stored);
+    };
     auto work = [&](long part, float *) {
-      for (long b = blocks * part / parts; b < blocks * (part + 1) / parts; b++) {
-        const long first = b / of_group * group, height = smaller(group, rows - first);
-        const long start = first + block_start(height, b % of_group);
-        const int n = int(first + block_start(height, b % of_group + 1) - start);
-        for (long k = 0; k < depth; k++) {
-          Vector<width> taps[RZ * RY * RX] = {}, transformed[E];
-          for (int i = 0; i < n; i++) {
-            const long large = is_adjoint ? start + i : k, of_small = is_adjoint ? k : start + i;
-            const float *from = W + (of_small * large_channels + large / n_phases) * n_taps;
-            for_taps(large % n_phases, [&](int tap, long place) { taps[tap][i] = from[place]; });
-          }
-          transform<typename Z::Kernel, typename Y::Kernel, typename X::Kernel>(taps, transformed);
-          // Whole vectors where the next ones overwrite what is too much.
-          const int stored = (depth - k) * n < width ? n : width;
-          for (int e = 0; e < E; e++) store(U + (e * rows + start) * depth + k * n, transformed[e], stored);
-        }
+      const long end = blocks * (part + 1) / parts;
+      // Blocks of the same elements of W one after the other, while these are in the cache.
+      for (long b = blocks * part / parts, next; b < end; b = next) {
+        next = is_adjoint ? smaller(end, (b / of_group + 1) * of_group) : b + 1;
+        for (long k = 0; k < depth; k++)
+          for (long i = b; i < next; i++) transform_block(i, k);
       }
     };
     if (!for_parts(parts, 0, threads, work)) {
@@ -854,7 +870,7 @@ class Filtering : Geometry {
     const long n_taps = kernel[0] * kernel[1] * kernel[2], rows = (end - channel) * n_phases;
     for (long m = 0; m < small_channels; m++)
       for (long r = 0; r < rows; r += WIDTH) {
-        Vector<WIDTH> sums[E], taps[RZ * RY * RX];
+        Vector<WIDTH> sums[E], taps[TAPS];
         for (int e = 0; e < E; e++) sums[e] = load<WIDTH>(gU + (e * small_channels + m) * row + r);
         transform<Transposed<typename Z::Kernel>, Transposed<typename Y::Kernel>,
                   Transposed<typename X::Kernel>>(sums, taps);

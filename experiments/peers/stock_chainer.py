@@ -90,7 +90,7 @@ class VideoGenerator(chainer.Chain):
         return F.transpose(F.reshape(frames, (n, n_frames, *frames.shape[1:])), (0, 2, 1, 3, 4))
 
     def forward_with_penalty(self, z0):
-        return self(z0), 0
+        return self(z0), None
 
 
 class VideoDiscriminator(chainer.Chain):

@@ -655,7 +655,8 @@ class Filtering : Geometry {
   };
 
   long unit_count() const { return tiles[0] * tiles[1] * tiles[2] * chunks; }
-  static long padded(long rows) { return divide_up(rows, COLUMNS) * COLUMNS; }
+  // Rows with room for a last panel, wherever it starts.
+  static long padded(long rows) { return divide_up(rows + COLUMNS - 1, COLUMNS) * COLUMNS; }
   long channel_group() const { return larger(1L, smaller(large_channels, 24 / n_phases)); }
 
   static float *allocate(long floats) { return (float *)aligned_alloc(64, divide_up(4 * floats, 64) * 64); }

@@ -316,14 +316,14 @@ def _from_metadata(path, arrays):
             raise InputError(f"{path} has the format {short(metadata['format'])}; expected {_FORMAT!r}")
         network, size, names = metadata["network"], metadata["size"], metadata["label_names"]
         scale, training = metadata["scale"], dict(metadata.get("training", {}))
-        if not (_is_number(scale) and 0 < scale < np.inf):
+        if not (_is_number(scale) and 0 < float(scale) < np.inf):
             raise ValueError(f"its scale is {short(scale)}")
         if not (names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names))):
             raise ValueError("its label_names are not all text")
         _check_sizes(network, size, arrays)
         mean = arrays["mean"]
         np.broadcast_to(mean, (3, network["n_frames"], size, size))
-        classifier = VideoClassifier(C3D(**network), mean, size, scale, names)
+        classifier = VideoClassifier(C3D(**network), mean, size, float(scale), names)
     load_arrays(path, arrays, "", classifier)
     if training:
         classifier.description["training"] = training

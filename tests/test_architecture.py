@@ -14,8 +14,8 @@ PACKAGE = os.path.join(ROOT, "tgan_chainer")
 # From the ground floor up; the rooms of one floor may import each other.
 FLOORS = [
     {"_interrupt", "_chainer_compat", "version", "errors"},
-    {"checks", "files", "interruption", "reading", "parallel", "children", "download"},
-    {"processes", "spread_batch"},
+    {"checks", "files", "interruption", "reading", "parallel", "download"},
+    {"processes", "spread_batch", "children"},
     {"kernels"},
     {"functions"},
     {"links"},

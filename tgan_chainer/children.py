@@ -8,6 +8,7 @@ import threading
 
 from tgan_chainer.errors import InputError
 from tgan_chainer.interruption import SIGNALS
+from tgan_chainer.processes import outside_environment
 
 _PIPE = "TGAN_CHAINER_PIPE"  # number of the reading end of a pipe that the caller holds open while it lives
 
@@ -39,7 +40,7 @@ def call(name, *arguments):
         # In a session of its own, so that it has each signal once: from here, and not from the terminal too.
         process = subprocess.Popen(
             [sys.executable, "-m", "tgan_chainer", name, *map(str, arguments)],
-            env={**os.environ, _PIPE: str(reading)},
+            env={**outside_environment(), _PIPE: str(reading)},
             pass_fds=[reading],
             start_new_session=True,
         )

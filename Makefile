@@ -7,6 +7,8 @@ GPU ?=
 ITERATIONS ?=
 OUT ?=
 CONFIG ?=
+MODEL ?=
+RUNTIME ?=
 UCF101 ?=
 PRESET ?=
 ARGS ?=
@@ -23,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install test test-stand-in test-gpu gpu-check campaign lint train-mnist table3 table4 report benchmark benchmark-gpu settings clean
+.PHONY: help install test test-stand-in test-gpu gpu-check campaign lint train-mnist table3 table4 report demo benchmark benchmark-gpu settings clean
 
 help:
 	@echo 'make install        install the package and what it needs into $(VENV)'
@@ -36,6 +38,7 @@ help:
 	@echo 'make train-mnist    make Moving MNIST if it is not there, and train on it'
 	@echo 'make table3         train what Table 3 compares, play GAM, write results/table3.md and report.html'
 	@echo 'make table4         train the rows of Table 4, score them; needs UCF-101: UCF101=FOLDER'
+	@echo 'make demo           write demo/index.html, which makes videos in the browser, of MODEL'
 	@echo 'make report         write results/report.html about the tables that are there'
 	@echo 'make benchmark      time an iteration on the CPU: ours, stock Chainer and, if installed, PyTorch'
 	@echo 'make benchmark-gpu  the same on a GPU; needs one'
@@ -53,6 +56,8 @@ help:
 	@echo '  PRESET      of the tables: paper, cpu or smoke (default: paper on a GPU, else cpu)'
 	@echo '  SEED        of the campaign (default: 0)'
 	@echo '  TRIES       of each kind in the campaign (default: 10, which takes half an hour)'
+	@echo '  MODEL       run or snapshot for the demo (default: moving_mnist, which comes with the package)'
+	@echo '  RUNTIME     a copy of the npm package onnxruntime-web for the demo (default: its files are fetched)'
 	@echo '  ARGS        more options for the command, such as ARGS=--resume'
 
 install: $(INSTALLED)
@@ -145,6 +150,9 @@ table3: $(INSTALLED) $(if $(IN_FULL),$(MOVING_MNIST) $(MOVING_MNIST_TEST))
 
 table4: $(INSTALLED) $(and $(IN_FULL),$(UCF101),$(UCF101_DATA))
 	$(call make_table,4)
+
+demo: $(INSTALLED)
+	$(RUN) experiments/demo.py '$(or $(MODEL),moving_mnist)' $(if $(RUNTIME),--runtime '$(RUNTIME)') $(ARGS)
 
 report: $(INSTALLED)
 	$(RUN) experiments/report.py $(if $(GPU),--gpu $(GPU)) $(ARGS)

@@ -255,6 +255,8 @@ def test_the_published_weights_are_scored_as_published(data, tmp_path, monkeypat
     assert written["classifier"]["mean"]["file"] == "m.npz"
     size = {"tgan": "128x128", "tgan2": "112x112"}[protocol]
     assert f"each frame to {size}" in result.stdout and f"protocol {protocol}" in result.stdout
+    first = result.stdout.partition("\n")[0]
+    assert first.startswith("Scoring ") and f"protocol {protocol}, 16 frames of each" in first
 
 
 def test_the_second_score_of_real_data_is_there_at_once(data, classifier, tmp_path, monkeypatch):

@@ -155,6 +155,7 @@ def main(argv=None):
     score = {"inception": Inception, "frechet": Frechet, "gam": Game}[args.score](args)
     if processes.is_first:
         processes.gather(None)
+        print(printable(score.opening()), flush=True)
     try:
         measured = {"score": args.score, **score.measure(processes)}
     except KeyboardInterrupt:
@@ -184,6 +185,11 @@ class Inception:
 
     def sources(self):
         return [self.source]
+
+    def opening(self):
+        """Return the line that says, before the work, what is scored and how."""
+        sources = " and ".join(describe_source(source.description) for source in self.sources())
+        return f"Scoring {sources}; protocol {self.protocol.name}, {self.classifier.n_frames} frames of each."
 
     def if_interrupted(self):
         """Return how to go on after Ctrl-C."""
@@ -308,6 +314,9 @@ class Game:
         self.a, self.b = (load_run(run, get_device(args.gpu)) for run in (args.run_a, args.run_b))
         self.data = args.data or self.a.config.data
         self.test_data = args.test_data or self.data
+
+    def opening(self):
+        return f"GAM of A, {self.args.run_a}, and B, {self.args.run_b}; {self.args.samples} samples of each."
 
     def if_interrupted(self):
         return "of a game nothing is kept; the same command starts anew"

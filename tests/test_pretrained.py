@@ -41,6 +41,8 @@ def test_a_name_is_sampled_scored_and_interpolated(name, tmp_path):
         out = tmp_path / f"{command}.gif"
         result = call(command, name, *options, "--gpu", -1, "--out", out)
         assert result.returncode == 0 and out.exists(), result.stderr
+    result = call("evaluate.py", "inception", name, "--gpu", -1, "--classifier", tmp_path / "none.npz")
+    assert_one_line_error(result, "none.npz, which --classifier names")  # the source is one
 
 
 def test_the_names_are_listed_and_a_wrong_one_is_told_the_nearest(tmp_path):

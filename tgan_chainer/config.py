@@ -21,6 +21,9 @@ CONFIGS = os.path.join(_HERE, "configs")
 if not os.path.isdir(CONFIGS):
     CONFIGS = os.path.join(os.path.dirname(_HERE), "experiments", "configs")
 
+# Settings that are only printed, and no options of train.py.
+NO_OPTIONS = ("description", "expect")
+
 # Larger networks than these fit into no memory; larger numbers of anything else are slips of the finger.
 _WIDEST, _LONGEST, _MOST = 2**14, 2**12, 10**9
 

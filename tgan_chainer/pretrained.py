@@ -6,13 +6,14 @@ trained it, and what the ``yardstick`` says of it. Each file is a snapshot of a 
 and so holds its configuration, its iteration and the facts of its data as well.
 """
 
-import difflib
 import json
 import os
 
 import numpy as np
 
+from tgan_chainer.checks import suggestion
 from tgan_chainer.download import download, sha256_of
+from tgan_chainer.errors import InputError
 from tgan_chainer.files import atomic_path, load_json
 from tgan_chainer.reading import read_npz
 
@@ -50,12 +51,11 @@ def find(name):
     return path
 
 
-def missing(source):
+def missing(source, expected="a results folder or a snapshot"):
     """Return the message for a source that is neither a file nor a name."""
     names = list(catalogue())
-    nearest = difflib.get_close_matches(os.path.basename(source), names, 1)
-    hint = f"did you mean {nearest[0]}?" if nearest else f"or one of {', '.join(names)}"
-    return f"there is no {source}; expected a results folder or a snapshot, {hint}"
+    hint = suggestion(os.path.basename(source), names) or f"or one of {', '.join(names)}"
+    return f"there is no {source}; expected {expected}, {hint}"
 
 
 def save_half(snapshot, path):
@@ -69,14 +69,22 @@ def save_half(snapshot, path):
 
     Returns:
         dict: ``file``, ``size`` and ``sha256``, for the table.
+
+    Raises:
+        InputError: It is no generator alone, or a number is too large for half precision.
     """
     arrays = read_npz(snapshot, "a generator")
     metadata = json.loads(str(arrays.pop("metadata")))
+    if metadata["kind"] != "generator":
+        raise InputError(f"{snapshot} is no generator_iter_N.npz")
     metadata["config"]["data"] = os.path.join("data", os.path.basename(metadata["config"]["data"]))
     half = {
         key: array if array.dtype != np.float32 or "avg_" in key else array.astype(np.float16)
         for key, array in arrays.items()
     }
+    for key, array in half.items():
+        if array.dtype == np.float16 and not np.isfinite(array).all():
+            raise InputError(f"{snapshot}: {key} has numbers too large for half precision")
     metadata = np.array(json.dumps({**metadata, "precision": "half"}))
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **half, metadata=metadata)

@@ -40,6 +40,11 @@ def test_float32_is_as_exact_as_it_can_be(xp):
     np.testing.assert_array_max_ulp(to_host(clip_by_products(xp.asarray(W))), exact.astype("f"), 1)
 
 
+def test_rows_that_are_orthonormal_already_are_left(xp):
+    for W in np.eye(3, 5), 0.5 * np.eye(4), np.full((1, 4), 0.5):
+        np.testing.assert_allclose(to_host(clip_by_products(xp.asarray(W))), W, rtol=0, atol=1e-15)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_what_is_not_finite_shows(xp, bad):
     W = np.ones((3, 4), "f")

@@ -3,7 +3,9 @@
 import pytest
 from helpers import refused
 
-from tgan_chainer.config import Config
+from tgan_chainer.commands import train
+from tgan_chainer.commands.options import given_settings
+from tgan_chainer.config import Config, as_options
 from tgan_chainer.reproduction.rows import TABLES
 from tgan_chainer.reproduction.running import Order, default_data, load_preset, summarize
 from tgan_chainer.runs import Run
@@ -17,8 +19,13 @@ def test_the_preset_of_the_paper_changes_nothing_and_takes_the_papers_numbers():
 def test_the_preset_for_a_cpu_is_the_configuration_for_a_cpu():
     settings = load_preset("cpu").settings
     assert settings["temporal_width"] < 512 and settings["iterations"] < 100_000
-    assert not {"description", "data"} & settings.keys()
     Config(**settings)
+
+
+@pytest.mark.parametrize("preset", ["cpu", "smoke"])
+def test_training_takes_the_settings_of_a_preset_as_options(preset):
+    settings = load_preset(preset).settings
+    assert given_settings(train.parse_arguments(as_options(settings))) == settings
 
 
 @pytest.mark.parametrize("number", TABLES)

@@ -16,7 +16,7 @@ import os
 import re
 import sys
 
-from tgan_chainer import provenance
+from tgan_chainer import pretrained, provenance
 from tgan_chainer.checks import check_positive_int, check_seed
 from tgan_chainer.commands.appendix import (
     describe_making,
@@ -162,7 +162,7 @@ def main(argv=None):
         print(score.if_interrupted(), file=sys.stderr)
         raise
     if not processes.is_first:
-        return 1 if measured.get("unreadable") else 0
+        return 0  # the first one has the status; if another had one, mpiexec might end it as it writes
     save_json(out, measured)  # whatever may fail from here on
     result = {**measured, **score.particulars(measured)}
     save_json(out, result)
@@ -393,8 +393,9 @@ def check_arguments(args):
         if value is not None and (name, value) != ("bootstrap", 0):
             check_positive_int(**{name: value})
     for path in given_sources(args):
-        if not os.path.exists(path):
-            raise InputError(f"there is no {path}; expected a run, a snapshot, a folder or a file of videos")
+        if not os.path.exists(path) and path not in pretrained.catalogue():
+            expected = "a run, a snapshot, a folder or a file of videos"
+            raise InputError(pretrained.missing(path, expected))
     for name in "classifier", "mean", "data", "test_data":
         path = getattr(args, name, None)
         if path is not None and not os.path.exists(path):

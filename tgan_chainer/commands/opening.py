@@ -4,7 +4,7 @@ import dataclasses
 import os
 import textwrap
 
-from tgan_chainer.config import Change, yaml_text
+from tgan_chainer.config import NO_OPTIONS, Change, yaml_text
 from tgan_chainer.models import MODELS
 from tgan_chainer.reading import printable
 
@@ -66,7 +66,7 @@ def differences(config, base):
     """Return all settings in which a configuration differs from another one, a list of Change."""
     names = [field.name for field in dataclasses.fields(config)]
     changes = [Change(name, getattr(config, name), getattr(base, name)) for name in names]
-    return [c for c in changes if c.here != c.there and c.setting not in ("description", "expect")]
+    return [c for c in changes if c.here != c.there and c.setting not in NO_OPTIONS]
 
 
 def _describe_data(data, config):

@@ -5,7 +5,7 @@ import dataclasses
 import re
 
 from tgan_chainer.checks import check_positive_int, check_seed
-from tgan_chainer.config import Config, type_of, yaml_text
+from tgan_chainer.config import NO_OPTIONS, Config, type_of, yaml_text
 from tgan_chainer.errors import InputError
 from tgan_chainer.videos import MAX_SCALE, SCALE
 
@@ -41,7 +41,7 @@ def add_settings(parser):
     """Give a parser an option for each setting of :class:`Config`; those not given stay out of its result."""
     group = parser.add_argument_group("settings", "Each overrides the key of the same name in the config.")
     for field in dataclasses.fields(Config):
-        if field.name in ("description", "expect"):
+        if field.name in NO_OPTIONS:
             continue
         default = "" if field.default in (None, "") else f" (default {yaml_text(field.default)})"
         options = {"help": field.metadata["help"] + default, "default": argparse.SUPPRESS}

@@ -95,7 +95,8 @@ def keep_first(videos, n, kept, name, total):
 
 def draw(videos, digits):
     """Draw every second frame of videos, one a row, framed in red where a digit is read."""
-    frames = to_uint8(np.stack(videos))[:, :, ::2]
+    same = [video for video in videos if video.shape == videos[0].shape]  # a picture has one size
+    frames = to_uint8(np.stack(same))[:, :, ::2]
     framed = [
         [(read_blobs(frame, digits)[1] != NO_DIGIT).any() for frame in video.max(axis=0)] for video in frames
     ]

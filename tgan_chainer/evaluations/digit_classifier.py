@@ -12,13 +12,18 @@ from tgan_chainer.files import atomic_path
 from tgan_chainer.functions import max_pooling, relu
 from tgan_chainer.links.batch_normalization import BatchNormalization
 from tgan_chainer.links.convolution_nd import ConvolutionND
-from tgan_chainer.reading import read_npz
+from tgan_chainer.reading import read_npz, reading
 from tgan_chainer.snapshots import load_arrays
 
 import chainer
 import chainer.functions as F
 import chainer.links as L
 from chainer.serializers import DictionarySerializer
+
+try:
+    from scipy import ndimage
+except ImportError as error:
+    raise InputError("reading digits needs SciPy; pip install scipy") from error
 
 SIZE = 28  # pixels of what the network sees, as MNIST's images
 NO_DIGIT = 10  # the class of blobs that are none
@@ -90,8 +95,6 @@ def find_blobs(frame):
         list of tuple: Of each blob its centre of mass, (y, x) in pixels, and the blob as an image for
         :class:`DigitClassifier`, uint8 (28, 28).
     """
-    from scipy import ndimage
-
     labelled, _ = ndimage.label(frame >= _INK, structure=np.ones((3, 3)))
     blobs = []
     for i, box in enumerate(ndimage.find_objects(labelled), 1):
@@ -178,8 +181,6 @@ def split_digits(labels):
 
 def _distorted(image, rng):
     """Turn, shear and blur a digit, or only draw it smaller, as videos do, or leave it alone."""
-    from scipy import ndimage
-
     kind = rng.randint(3)
     if kind == 0:
         return image
@@ -195,8 +196,6 @@ def _distorted(image, rng):
 
 def _no_digit(pair, rng):
     """Make something that is no digit of two digits, or of noise."""
-    from scipy import ndimage
-
     while True:
         kind, (a, b) = rng.randint(3), pair
         aside = np.roll(b, rng.randint(5, 10) * rng.choice((-1, 1)), axis=1)
@@ -233,8 +232,9 @@ def load_digit_classifier(path=None):
     """
     path = path or _SHIPPED
     arrays = read_npz(path, "a digit classifier")
-    if json.loads(str(arrays.pop("metadata", "{}"))).get("format") != _FORMAT:
-        raise InputError(f"{path} is no digit classifier")
+    with reading(path, "a digit classifier"):
+        if json.loads(str(arrays.pop("metadata")))["format"] != _FORMAT:
+            raise InputError(f"{path} is no digit classifier")
     arrays = {k: a.astype(np.float32) if a.dtype == np.float16 else a for k, a in arrays.items()}
     classifier = DigitClassifier()
     load_arrays(path, arrays, "", classifier)

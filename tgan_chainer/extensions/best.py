@@ -1,3 +1,4 @@
+import math
 import os
 
 from tgan_chainer import snapshots
@@ -9,7 +10,7 @@ from chainer.training import extension
 class Best(extension.Extension):
     """Keeps the generator with the best score so far as ``generator_best.npz``, which no newer one replaces.
 
-    A resumed run goes on with the score that this file says.
+    A resumed run goes on with the score that this file says, if it was measured in the same way.
 
     Args:
         name (str): The score, as it is reported; the higher the better.
@@ -21,6 +22,7 @@ class Best(extension.Extension):
 
     def __init__(self, name, config, **facts):
         self._name, self._config, self._facts = name, config, facts
+        self._measured_by = {key: getattr(config, key) for key in ("classifier", "opponent", "score_samples")}
         self._best = None
 
     def initialize(self, trainer):
@@ -28,7 +30,8 @@ class Best(extension.Extension):
         if os.path.exists(path):
             try:
                 score = snapshots.read_snapshot(path)[0]["score"]
-                self._best = float(score["value"]) if score["name"] == self._name else None
+                value = float(score.pop("value"))
+                self._best = value if score == {"name": self._name, **self._measured_by} else None
             except (InputError, KeyError, TypeError, ValueError):  # damaged: the next score makes a new one
                 pass
 
@@ -36,11 +39,11 @@ class Best(extension.Extension):
         if self._name not in trainer.observation:
             return
         value = float(trainer.observation[self._name])
-        if self._best is not None and value <= self._best:
+        if not value > (-math.inf if self._best is None else self._best):  # not a number is no best one
             return
         updater = trainer.updater
         facts = {**self._facts, "wall_time": trainer.elapsed_time}
-        facts["score"] = {"name": self._name, "value": value}
+        facts["score"] = {"name": self._name, "value": value, **self._measured_by}
         snapshots.save_generator(
             os.path.join(trainer.out, snapshots.BEST),
             updater.sampled_generator,

@@ -28,9 +28,15 @@ class Optional(extension.Extension):
     def __call__(self, trainer):
         self._attempt(self._extension, trainer)
 
+    def finalize(self):
+        self._guard(self._extension.finalize)  # after a signal, too: it closes files
+
     def _attempt(self, function, trainer):
+        self._guard(self._stop.attempt, function, trainer)
+
+    def _guard(self, function, *arguments):
         try:
-            self._stop.attempt(function, trainer)
+            function(*arguments)
         except NonFiniteError:
             raise
         except Exception as error:
@@ -38,6 +44,3 @@ class Optional(extension.Extension):
                 what = f"{type(self._extension).__name__} failed: {type(error).__name__}: {error}"
                 print(f"warning: {message_line(what)}; training goes on", file=sys.stderr)
             self._has_failed = True
-
-    def finalize(self):
-        self._extension.finalize()

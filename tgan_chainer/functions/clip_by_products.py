@@ -16,6 +16,8 @@ from chainer.backends import cuda
 _RESOLUTION = 1e-10
 # Singular values of up to 1e4 times the limit are clipped exactly.
 _RANGE = 1e-4
+# Keeps 0 / 0 away where G is exactly I.
+_TINY = 1e-300
 
 
 def clip_by_products(W, limit=1.0):
@@ -27,7 +29,9 @@ def clip_by_products(W, limit=1.0):
 
     Returns:
         array: The clipped weight, like ``W``; all NaN if ``W`` holds NaN or infinity. In float64 its
-        elements were those by an SVD up to 1e-14, for singular values of up to 5,000 times the limit.
+        elements were those by an SVD up to 1e-14, for singular values of up to 5,000 times the limit. Beyond
+        that float64 no longer tells small eigenvalues of G from rounding, and small singular values shrink as
+        well; a discriminator that is clipped every few iterations stays far below.
     """
     xp = backend.get_array_module(W)
     matrix = W.reshape(len(W), -1).astype(np.float64)
@@ -45,7 +49,7 @@ def clip_by_products(W, limit=1.0):
 def _maximum_with_one(gram):
     """Compute max(G, I) = (G + I + |G - I|) / 2 by the sign of G - I."""
     difference = _plus_identity(gram, 1.0, -1.0)
-    sign = difference / _bound(difference)
+    sign = difference / (_bound(difference) + _TINY)
     for a, b in _steps(_RESOLUTION):
         sign = _dot(sign, _plus_identity(_dot(sign, sign), b, a))
     absolute = _dot(difference, sign)

@@ -38,8 +38,8 @@ class Generator(chainer.Chain):
             inputs: Those of ``forward``.
 
         Returns:
-            tuple: What ``forward`` returns, and what the generator's step adds to its loss, a scalar
-            ~chainer.Variable, which is reported as ``penalty``: here None.
+            tuple: What ``forward`` returns, and what the generator's step adds to its loss, which is reported
+            as ``penalty``: a scalar ~chainer.Variable, or None, as here, of a generator without a penalty.
         """
         return self(*inputs), None
 

@@ -8,7 +8,7 @@ import time
 
 from tgan_chainer import provenance
 from tgan_chainer.children import Interrupted, call
-from tgan_chainer.config import CONFIGS, Config, as_options
+from tgan_chainer.config import CONFIGS, NO_OPTIONS, Config, as_options
 from tgan_chainer.datasets import VideoDataset, same_data
 from tgan_chainer.devices import get_device
 from tgan_chainer.errors import InputError, NonFiniteError
@@ -66,7 +66,7 @@ def load_preset(name):
         settings = {
             key: value
             for key, value in vars(cpu).items()
-            if key not in ("description", "data") and value != getattr(default, key)
+            if key not in (*NO_OPTIONS, "data") and value != getattr(default, key)
         }
         return Preset("results/cpu", settings, 5000, (1000, TGAN.repeats), (600, 16))
     smoke = {"temporal_width": 16, "image_width": 8, "video_width": 16, "discriminator_width": 2}

@@ -17,7 +17,7 @@ key of the metadata    content
                        the settings come nearest to, and where they differ from it, a list of ``{"setting":
                        ..., "here": ..., "row": ...}`` (older files have the one that was named, or neither)
 ``wall_time``          seconds of training
-``score``              of the best generator: ``{"name": ..., "value": ...}``
+``score``              of the best generator: its name, its value, and what it was measured by
 ``precision``          "half" of a generator that was written in half precision, see
                        :mod:`tgan_chainer.pretrained`; others have none
 ``random_states``      of a snapshot: states of the random number generators

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from tgan_chainer import download as download_module
-from tgan_chainer.download import download, download_once, sha256_of
+from tgan_chainer.download import cache_folder, download, download_once, sha256_of
 from tgan_chainer.errors import InputError
 
 CONTENT = os.urandom(3_000_000)  # several blocks
@@ -284,3 +284,11 @@ def test_the_sha256_of_a_file_of_several_blocks_or_none(tmp_path):
     for content in CONTENT, b"":
         (tmp_path / "file").write_bytes(content)
         assert sha256_of(tmp_path / "file") == hashlib.sha256(content).hexdigest()
+
+
+def test_where_downloads_are_kept_can_be_chosen(monkeypatch):
+    monkeypatch.delenv("TGAN_CHAINER_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/user/cache")
+    assert cache_folder() == "/user/cache/tgan_chainer"
+    monkeypatch.setenv("TGAN_CHAINER_CACHE", "/large/disk")
+    assert cache_folder() == "/large/disk"

@@ -18,6 +18,12 @@ BLOCK = 1 << 20
 TIMEOUT = 60  # seconds without a byte
 
 
+def cache_folder():
+    """Return where downloads are kept: $TGAN_CHAINER_CACHE, or tgan_chainer in the user's cache folder."""
+    user = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.environ.get("TGAN_CHAINER_CACHE") or os.path.join(user, "tgan_chainer")
+
+
 class _OtherContent(InputError):
     """A file is not what was expected."""
 

@@ -12,7 +12,7 @@ import os
 import numpy as np
 
 from tgan_chainer.checks import suggestion
-from tgan_chainer.download import download, sha256_of
+from tgan_chainer.download import cache_folder, download, sha256_of
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import atomic_path, load_json
 from tgan_chainer.reading import read_npz
@@ -44,8 +44,6 @@ def find(name):
         return None
     path = os.path.join(FOLDER, entry["file"])
     if entry.get("url") and not os.path.exists(path):
-        from tgan_chainer.evaluations.video_classifier import cache_folder
-
         path = os.path.join(cache_folder(), entry["file"])
         download(entry["url"], path, size=entry["size"], sha256=entry["sha256"])
     return path

@@ -272,14 +272,6 @@ def test_files_in_the_cache_need_no_network(published, tmp_path):
     assert files == ["conv3d_deepnetA_ucf.npz", "mean2.npz"]
 
 
-def test_where_downloads_are_kept_can_be_chosen(monkeypatch):
-    monkeypatch.delenv("TGAN_CHAINER_CACHE", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", "/user/cache")
-    assert video_classifier.cache_folder() == "/user/cache/tgan_chainer"
-    monkeypatch.setenv("TGAN_CHAINER_CACHE", "/large/disk")
-    assert video_classifier.cache_folder() == "/large/disk"
-
-
 @pytest.mark.parametrize(
     "change", [lambda m: m.reshape(-1), lambda m: m[:, 0], lambda m: m[None], lambda m: m.astype(np.float64)]
 )

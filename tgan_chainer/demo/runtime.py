@@ -4,9 +4,8 @@ import hashlib
 import os
 import tarfile
 
-from tgan_chainer.download import download
+from tgan_chainer.download import cache_folder, download
 from tgan_chainer.errors import InputError
-from tgan_chainer.evaluations.video_classifier import cache_folder
 from tgan_chainer.reading import reading
 
 VERSION = "1.30.0"

@@ -12,8 +12,8 @@ import zlib
 
 import numpy as np
 
+from tgan_chainer.download import cache_folder
 from tgan_chainer.errors import InputError
-from tgan_chainer.evaluations.video_classifier import cache_folder
 from tgan_chainer.processes import ONE
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.devices import get_device
-from tgan_chainer.download import download_once, sha256_of
+from tgan_chainer.download import cache_folder, download_once, sha256_of
 from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations.protocols import TGAN
 from tgan_chainer.files import atomic_path
@@ -193,7 +193,7 @@ def load_classifier(path=None, mean=None, gpu=-1, cache=None, protocol=TGAN):
             trained on Sports-1M and fine-tuned on UCF-101). None downloads the latter, once.
         mean (str): The published ``mean2.npz``, which the published weights need. None downloads it, once.
         gpu (int): As for :func:`tgan_chainer.load_generator`.
-        cache (str): Folder for downloads; by default :func:`cache_folder`.
+        cache (str): Folder for downloads; by default :func:`~tgan_chainer.download.cache_folder`.
         protocol (Protocol): What the input of the published weights goes through; files of
             :func:`save_classifier` say that themselves.
 
@@ -262,12 +262,6 @@ def save_classifier(path, classifier, training=None):
     serializer.save(classifier)
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **serializer.target, metadata=np.array(json.dumps(metadata)))
-
-
-def cache_folder():
-    """Return where downloads are kept: $TGAN_CHAINER_CACHE, or tgan_chainer in the user's cache folder."""
-    user = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return os.environ.get("TGAN_CHAINER_CACHE") or os.path.join(user, "tgan_chainer")
 
 
 def _download(name, cache, option):

@@ -25,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install test test-stand-in test-gpu gpu-check campaign lint train-mnist table3 table4 report demo benchmark benchmark-gpu settings clean
+.PHONY: help install test test-stand-in test-gpu gpu-check campaign lint train-mnist table3 table4 report demo docs benchmark benchmark-gpu settings clean
 
 help:
 	@echo 'make install        install the package and what it needs into $(VENV)'
@@ -39,6 +39,7 @@ help:
 	@echo 'make table3         train what Table 3 compares, play GAM, write results/table3.md and report.html'
 	@echo 'make table4         train the rows of Table 4, score them; needs UCF-101: UCF101=FOLDER'
 	@echo 'make demo           write demo/index.html, which makes videos in the browser, of MODEL'
+	@echo 'make docs           write build/docs/index.html, the API reference, from the docstrings'
 	@echo 'make report         write results/report.html about the tables that are there'
 	@echo 'make benchmark      time an iteration on the CPU: ours, stock Chainer and, if installed, PyTorch'
 	@echo 'make benchmark-gpu  the same on a GPU; needs one'
@@ -153,6 +154,14 @@ table4: $(INSTALLED) $(and $(IN_FULL),$(UCF101),$(UCF101_DATA))
 
 demo: $(INSTALLED)
 	$(RUN) experiments/demo.py '$(or $(MODEL),moving_mnist)' $(if $(RUNTIME),--runtime '$(RUNTIME)') $(ARGS)
+
+docs: $(INSTALLED)
+	$(RUN) -m pip install --quiet 'sphinx>=7'
+	rm -rf build/api
+	$(RUN) -m sphinx.ext.apidoc --force --module-first --separate -q -o build/api tgan_chainer
+	mv build/api/modules.rst build/api/index.rst
+	$(RUN) -m sphinx -Q -C -D project=tgan_chainer -D autodoc_member_order=bysource \
+		-D extensions=sphinx.ext.autodoc,sphinx.ext.napoleon,sphinx.ext.viewcode build/api build/docs
 
 report: $(INSTALLED)
 	$(RUN) experiments/report.py $(if $(GPU),--gpu $(GPU)) $(ARGS)

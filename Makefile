@@ -35,7 +35,7 @@ help:
 	@echo 'make gpu-check      find out on a real GPU, in nine minutes, all that waits for one; ARGS=--dry without'
 	@echo 'make campaign       try the commands with kills, damaged files and odd places; SEED and TRIES of each'
 	@echo 'make lint           check the code with ruff'
-	@echo 'make train-mnist    make Moving MNIST if it is not there, and train on it'
+	@echo 'make train-mnist    make Moving MNIST if it is not there, and train on it; on a CPU of one digit, in 32x32'
 	@echo 'make table3         train what Table 3 compares, play GAM, write results/table3.md and report.html'
 	@echo 'make table4         train the rows of Table 4, score them; needs UCF-101: UCF101=FOLDER'
 	@echo 'make demo           write demo/index.html, which makes videos in the browser, of MODEL'

@@ -34,7 +34,7 @@ def main(argv=None):
 
 def parse_arguments(argv):
     parser = ArgumentParser(__doc__)
-    parser.add_argument("source", metavar="SOURCE", help="results folder, snapshot, or name of weights")
+    parser.add_argument("source", metavar="SOURCE", help="results folder, snapshot or name of weights")
     parser.add_argument("--out", metavar="DIR", default="demo", help="folder for the page (default: demo)")
     parser.add_argument(
         "--runtime", metavar="FILE", help="package of ONNX Runtime Web, or a folder it was unpacked to"

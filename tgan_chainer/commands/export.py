@@ -57,7 +57,9 @@ def main(argv=None):
 
 def parse_arguments(argv):
     parser = ArgumentParser(__doc__)
-    parser.add_argument("source", metavar="SOURCE", nargs="?", help="results folder, snapshot, or name of weights")
+    parser.add_argument(
+        "source", metavar="SOURCE", nargs="?", help="results folder, snapshot or name of weights"
+    )
     parser.add_argument("--out", metavar="DIR", default="onnx", help="folder for the models (default: onnx)")
     parser.add_argument(
         "--classifier", metavar="FILE", help="write this classifier instead: c3d is the published one"

@@ -2,8 +2,8 @@
 
 SOURCE is a results folder of train.py (its newest generator is taken), one snapshot file, or the name of
 weights that come with the package (--list). The suffix of --out chooses the form: .gif and .mp4 are a moving
-grid, .png a strip with one row of frames for each video, .npy the numbers, float32 (N, C, T, H, W) in [-1, 1],
-of any number of videos.
+grid, .png a strip with one row of frames for each video, .npy the numbers, float32 (N, C, T, H, W) in
+[-1, 1], of any number of videos.
 
   %(prog)s moving_mnist --num 25
   %(prog)s results/tgan_moving_mnist

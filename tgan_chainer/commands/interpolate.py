@@ -133,7 +133,7 @@ def value_of(args, name):
 
 def parse_arguments(argv):
     parser = ArgumentParser(__doc__)
-    parser.add_argument("source", metavar="SOURCE", help="results folder, snapshot, or name of weights")
+    parser.add_argument("source", metavar="SOURCE", help="results folder, snapshot or name of weights")
     parser.add_argument("--out", metavar="FILE", default="interpolated.png", help="default: interpolated.png")
     parser.add_argument(
         "--factor", type=int, metavar="N", help="steps from one generated frame to the next (default 4)"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers import CONFIGS, TINY, assert_one_line_error, call
 
-from tgan_chainer import load_generator, pretrained
+from tgan_chainer import Config, load_generator, pretrained
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.download import sha256_of
 from tgan_chainer.evaluations import open_source
@@ -22,9 +22,10 @@ def test_each_file_is_the_one_of_the_table_and_says_where_it_comes_from(name):
     path = pretrained.find(name)
     assert (os.path.getsize(path), sha256_of(path)) == (entry["size"], entry["sha256"])
     assert entry["licence"] == "MIT" and entry["command"].startswith("python experiments/train.py ")
-    assert os.path.exists(os.path.join(CONFIGS, entry["command"].split("--config ")[1].split()[0] + ".yaml"))
     assert set(entry["yardstick"]) >= {"legible", "persistent", "moving", "empty"}
     run = load_run(name, with_discriminator=False)
+    named = os.path.join(CONFIGS, entry["command"].split("--config ")[1].split()[0] + ".yaml")
+    assert run.config.compare(Config.load(named)) == []
     assert run.iteration > 0 and run.data["dataset"] == "moving_mnist" and not os.path.isabs(run.config.data)
 
 

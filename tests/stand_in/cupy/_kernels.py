@@ -196,6 +196,8 @@ class ReductionKernel(_Kernel):
 @functools.cache
 def _compiled(source):
     path = os.path.join(_CACHE, _digest(_PREAMBLE + source))
+    if os.path.exists(_CACHE) and os.stat(_CACHE).st_uid != os.getuid():
+        raise PermissionError(f"{_CACHE} belongs to somebody else")
     if not os.path.exists(path):
         _make(path, source, "-x", "c++", "-shared", "-include", _header())
     return ctypes.CDLL(path)
@@ -215,7 +217,7 @@ def _digest(text):
 
 
 def _make(path, source, *options):
-    os.makedirs(_CACHE, exist_ok=True)
+    os.makedirs(_CACHE, mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=_CACHE) as folder:
         text, result = os.path.join(folder, "text"), os.path.join(folder, "result")
         with open(text, "w") as file:

@@ -219,7 +219,7 @@ def test_snapshot_comes_before_scores(commands, sound, reference, tmp_path):
     with Campaign("SIGTERM while scores are due") as campaign:
         for rng in campaign:
             folder = new_folder(tmp_path)
-            moment = rng.uniform(0, 3)
+            moment = rng.uniform(1, 4)
             with campaign.attempt(f"{moment:.2f} s after the start"):
                 scores = "--classifier", sound.classifier, "--score-interval", 1, "--score-samples", 20_000
                 running = commands.start(*train(sound, *scores), folder=folder)
@@ -229,6 +229,8 @@ def test_snapshot_comes_before_scores(commands, sound, reference, tmp_path):
                 running.send(signal.SIGTERM)
                 outcome = running.wait(30)
                 require(not outcome.timed_out, f"no end after {time.monotonic() - start:.0f} s", outcome)
+                if "stopped in iteration 0;" in outcome.stdout:
+                    continue  # a slow machine: nothing is trained yet, and nothing lost
                 require_stopped(outcome, signal.SIGTERM, commands, sound, folder, reference)
 
 

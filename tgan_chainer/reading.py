@@ -8,6 +8,7 @@ what a file declares is compared with what it holds before memory is taken for i
 import contextlib
 import json
 import reprlib
+import threading
 import unicodedata
 import zipfile
 
@@ -29,6 +30,10 @@ _MAX_LINE = 1500  # characters
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
+
+# NumPy parses the header of an array by ast.literal_eval, in which Python 3.11 counts the depth of all
+# threads together: two at once may end in "SystemError: AST constructor recursion depth mismatch".
+_PARSING = threading.Lock()
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"  # the first bytes of an HDF5 file
 
@@ -80,7 +85,24 @@ def read_npz(path, kind, max_ratio=_MAX_RATIO):
             members = archive.infolist()
             _check_members(path, members, size, max_ratio)
             # Reading a member to its end checks its checksum. All are read before anything is changed.
-            return {member.filename.removesuffix(".npy"): _read_member(archive, member) for member in members}
+            with _PARSING:
+                return {m.filename.removesuffix(".npy"): _read_member(archive, m) for m in members}
+
+
+def read_npy(path, kind):
+    """Open the array in an .npy file, which stays on the disk; arguments as for :func:`read_npz`.
+
+    Returns:
+        numpy.memmap
+
+    Raises:
+        InputError: The file is missing, truncated, damaged or no .npy file.
+    """
+    with reading(path, kind), _PARSING:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path} is an npz file; name it so")
+    return array
 
 
 def read_json(path, kind):

@@ -8,15 +8,11 @@ from tgan_chainer.config import Config
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.evaluations import (
     PredictionStore,
-    VideoClassifier,
-    load_classifier,
     measure_frechet,
     measure_gam,
     measure_inception,
     open_source,
-    save_classifier,
 )
-from tgan_chainer.links import C3D
 from tgan_chainer.models import build_discriminator, build_generator
 from tgan_chainer.runs import Run
 from tgan_chainer.snapshots import save_generator
@@ -25,16 +21,6 @@ TINY = Config(
     temporal_width=8, image_width=8, discriminator_width=2, channels=3, image_size=32, k0=5, k1=5, n_frames=32
 )
 VARYING = "seconds", "samples_per_second", "kept"
-
-
-@pytest.fixture(scope="module")
-def classifier(tmp_path_factory):
-    np.random.seed(0)
-    network = C3D(4, width=2, n_units=8, size=32)
-    network.fc8.W.array *= 20
-    path = str(tmp_path_factory.mktemp("classifier") / "c.npz")
-    save_classifier(path, VideoClassifier(network, np.float32([[[[90]]]]), 36, 1 / 64))
-    return load_classifier(path)
 
 
 @pytest.fixture(params=["generator", "folder", "data set"])

@@ -38,7 +38,7 @@ from tgan_chainer.datasets.moving_mnist import (
 )
 from tgan_chainer.download import download
 from tgan_chainer.errors import InputError
-from tgan_chainer.reading import reading
+from tgan_chainer.reading import read_npy
 
 OFFICIAL_URL = "https://www.cs.toronto.edu/~nitish/unsupervised_video/mnist_test_seq.npy"
 OFFICIAL_SIZE = 819_200_080
@@ -124,10 +124,7 @@ def copy_official(args):
     if not path:
         path = os.path.join(os.path.dirname(args.out), os.path.basename(OFFICIAL_URL))
         download(OFFICIAL_URL, path, size=OFFICIAL_SIZE, md5=OFFICIAL_MD5, option="--official FILE")
-    with reading(path, f"a whole .npy file as expected from {OFFICIAL_URL}"):
-        published = np.load(path, mmap_mode="r", allow_pickle=False)
-    if not isinstance(published, np.ndarray):
-        raise InputError(f"{path}: several arrays; expected {OFFICIAL_URL}")
+    published = read_npy(path, f"a whole .npy file as expected from {OFFICIAL_URL}")
     if published.dtype != np.uint8 or published.ndim != 4 or published.shape[2:] != (64, 64):
         found = f"{published.dtype} {published.shape}"
         raise InputError(f"{path}: {found}; expected uint8 (20, N, 64, 64) as in {OFFICIAL_URL}")

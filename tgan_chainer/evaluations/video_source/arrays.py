@@ -15,7 +15,7 @@ from tgan_chainer.evaluations.video_source.source import (
     identity,
     naming,
 )
-from tgan_chainer.reading import read_npz, reading
+from tgan_chainer.reading import read_npy, read_npz
 
 RANGES = "signed", "unit"
 
@@ -68,10 +68,7 @@ def load_array(path):
         OSError: It cannot be opened.
     """
     if path.lower().endswith(".npy"):
-        with reading(path, "an array"):
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        if not isinstance(array, np.ndarray):
-            raise InputError(f"{path} is an npz file; name it so")
+        array = read_npy(path, "an array")
     else:
         arrays = read_npz(path, "an array", MAX_RATIO)
         if len(arrays) != 1:

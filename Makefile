@@ -80,9 +80,9 @@ test: $(INSTALLED)
 
 # Twice: with a PyTorch that sees the GPU, if there is PyTorch, and without. See tests/stand_in/README.md.
 test-stand-in: $(INSTALLED)
-	PYTHONPATH=tests/stand_in $(RUN) -m pytest -m gpu
+	PYTHONPATH=tests/stand_in $(RUN) -m pytest -m 'gpu and not slow'
 	! $(RUN) -c 'import torch' 2>/dev/null || \
-		PYTHONPATH=tests/stand_in STAND_IN_PYTORCH=1 $(RUN) -m pytest -m gpu
+		PYTHONPATH=tests/stand_in STAND_IN_PYTORCH=1 $(RUN) -m pytest -m 'gpu and not slow'
 
 test-gpu: $(INSTALLED)
 	@test "$$($(RUN) -c '$(PRINT_DEFAULT_GPU)')" = 0 || \

@@ -10,6 +10,7 @@ from chainer.backends import cuda
 
 
 @pytest.mark.gpu
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(cuda.cupy, "_counts"), reason="the dry run is for the stand-in")
 @pytest.mark.skipif(not os.environ.get("STAND_IN_PYTORCH"), reason="once, with all kernels, is enough")
 def test_the_check_of_a_gpu_runs_to_its_end(tmp_path):

@@ -60,7 +60,7 @@ def test_what_was_written_can_be_seen(tmp_path, channels, suffix):
 
 
 def test_an_odd_size_still_makes_an_mp4(tmp_path):
-    save_videos(str(tmp_path / "odd.mp4"), smooth_videos(1, 1, size=33))
+    save_videos(str(tmp_path / "odd.mp4"), smooth_videos(1, 1, size=33), scale=1)
     assert iio.imread(str(tmp_path / "odd.mp4"), plugin="pyav").shape[1:3] == (34, 34)
 
 

@@ -16,7 +16,16 @@ import pytest
 from helpers import refused
 
 from tgan_chainer.errors import InputError
-from tgan_chainer.reading import message_line, printable, read_json, read_npy, read_npz, read_yaml, short
+from tgan_chainer.reading import (
+    message_line,
+    printable,
+    read_json,
+    read_npy,
+    read_npz,
+    read_yaml,
+    short,
+    without_odd_bytes,
+)
 
 SEED = int(os.environ.get("TGAN_TEST_SEED", 0))
 
@@ -221,3 +230,11 @@ def test_messages_are_one_line_without_the_middle_of_endless_names():
     assert message_line("a\nb \x1b[31m c") == "a b  [31m c"
     line = message_line("cannot read " + "x/" * 10_000 + "end: no such file")
     assert len(line) < 1600 and line.startswith("cannot read x/") and line.endswith("end: no such file")
+
+
+@pytest.mark.parametrize("name", ["ü.avi", "\udcfc.avi", "ü\udcfc.avi", "plain.avi"])
+def test_a_name_has_a_text_in_a_locale_of_ascii_too(name, monkeypatch):
+    expected = name.replace("\udcfc", "\ufffd")
+    assert without_odd_bytes(name) == expected
+    monkeypatch.setattr(os, "fsencode", lambda text: text.encode("ascii", "surrogateescape"))
+    assert without_odd_bytes(name) == expected

@@ -7,6 +7,7 @@ what a file declares is compared with what it holds before memory is taken for i
 
 import contextlib
 import json
+import os
 import reprlib
 import threading
 import unicodedata
@@ -150,6 +151,15 @@ def short(value):
 def printable(text):
     """Return text from a file without the control characters that a terminal would obey, line ends too."""
     return "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in str(text))
+
+
+def without_odd_bytes(name):
+    """Return a file's name, or other text, with U+FFFD for each byte that is not UTF-8, in any locale."""
+    try:
+        content = os.fsencode(name)
+    except UnicodeEncodeError:  # text from elsewhere, in a locale that cannot say it
+        content = name.encode(errors="surrogateescape")
+    return content.decode(errors="replace")
 
 
 def message_line(text):

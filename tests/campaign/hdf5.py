@@ -112,7 +112,10 @@ def _shape(rng, file, sound):
 def _offsets(rng, file, sound):
     offsets = file["offsets"][()]
     i = rng.randrange(len(offsets))
-    offsets[i] = rng.choice((-1, 0, 10**6, 2**62, -(2**63), offsets[i] + 1, offsets[i] - 1))
+    values = {-1, 0, 10**6, 2**62, -(2**63)} - {int(offsets[i])}
+    if i in (0, len(offsets) - 1):  # between two clips, a frame more of one is another data set, and a sound one
+        values |= {int(offsets[i]) + 1, int(offsets[i]) - 1}
+    offsets[i] = rng.choice(sorted(values))
     _replace(file, "offsets", offsets)
     return f"[{i}] = {offsets[i]}"
 

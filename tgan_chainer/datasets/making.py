@@ -21,7 +21,7 @@ from tgan_chainer.datasets.video_writer import write_videos
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import TEMPORARY_PREFIX, atomic_path, load_json, locked, save_json
 from tgan_chainer.parallel import in_order, thread_count
-from tgan_chainer.reading import message_line, printable
+from tgan_chainer.reading import message_line, printable, without_odd_bytes
 
 FORMAT = "tgan_chainer parts 2"
 PART_CLIPS = 32  # what a kill costs at most; with fewer, flushing to the disk begins to take time
@@ -44,7 +44,7 @@ class Clip:
     @property
     def text(self):
         """str: The name without the bytes that are not UTF-8, which HDF5 cannot store."""
-        return os.fsencode(self.name).decode(errors="replace")
+        return without_odd_bytes(self.name)
 
 
 def make_video_file(

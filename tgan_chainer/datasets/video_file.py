@@ -28,7 +28,7 @@ import h5py
 import numpy as np
 
 from tgan_chainer.errors import InputError
-from tgan_chainer.reading import HDF5_MAGIC, reading
+from tgan_chainer.reading import HDF5_MAGIC, reading, without_odd_bytes
 
 FORMAT = "tgan_chainer videos 1"
 
@@ -231,7 +231,7 @@ def _decoded(value):
     """Return a text for what h5py hands out for one: bytes, or a str with halves of characters."""
     if not isinstance(value, str | bytes):
         return value
-    return (os.fsencode(value) if isinstance(value, str) else value).decode(errors="replace")
+    return without_odd_bytes(value) if isinstance(value, str) else value.decode(errors="replace")
 
 
 def check_stored(frames, start, stop):

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import io
 import json
-import os
 
 import h5py
 import numpy as np
@@ -13,6 +12,7 @@ from tgan_chainer.datasets.video_file import FORMAT, open_video_file, read_facts
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import atomic_path
 from tgan_chainer.interruption import noted_signals
+from tgan_chainer.reading import without_odd_bytes
 
 
 @contextlib.contextmanager
@@ -148,7 +148,7 @@ def _texts(values):
 
     Others HDF5 keeps in a heap that has no checksums, and with one flipped bit of it searches for ever.
     """
-    values = [os.fsencode(value).decode(errors="replace").encode() for value in values]
+    values = [without_odd_bytes(value).encode() for value in values]
     return np.array(values, h5py.string_dtype("utf-8", max(map(len, values)) or 1))
 
 

@@ -70,6 +70,7 @@ $(INSTALLED): setup.py pyproject.toml $(wildcard tgan_chainer/kernels/native/*pp
 		"$(PYTHON) is Python %d.%d, but 3.10 to 3.13 is needed: make install PYTHON=python3.11" % v)'
 	test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet 'setuptools<81' wheel
+	@echo 'installing into $(VENV), and compiling the kernels: some minutes'
 	$(RUN) -m pip install --quiet --no-build-isolation -e '.[$(EXTRAS)]'
 	@$(RUN) -m tgan_chainer --version
 	@touch $@

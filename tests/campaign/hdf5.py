@@ -113,7 +113,7 @@ def _offsets(rng, file, sound):
     offsets = file["offsets"][()]
     i = rng.randrange(len(offsets))
     values = {-1, 0, 10**6, 2**62, -(2**63)} - {int(offsets[i])}
-    if i in (0, len(offsets) - 1):  # between two clips, a frame more of one is another data set, and a sound one
+    if i in (0, len(offsets) - 1):  # a frame more of a clip, and less of the next, is a sound data set, too
         values |= {int(offsets[i]) + 1, int(offsets[i]) - 1}
     offsets[i] = rng.choice(sorted(values))
     _replace(file, "offsets", offsets)

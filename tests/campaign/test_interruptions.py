@@ -80,7 +80,7 @@ def go_on(writer, commands, sound, folder, outcome):
     if writer.again and os.path.exists(os.path.join(folder, writer.out)):
         attempts.insert(0, writer.again(sound))
     elif outcome.status == 0 or os.path.isfile(os.path.join(folder, writer.out)):
-        # A maker that was killed as it removed the parts of a file that is whole leaves some to the next --force.
+        # A maker that was killed as it removed the parts of a whole file leaves some to the next --force.
         shutil.rmtree(os.path.join(folder, writer.out + ".parts"), ignore_errors=True)
         return
     for arguments in attempts:

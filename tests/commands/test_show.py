@@ -43,8 +43,8 @@ def test_a_data_set_says_what_it_holds_and_how_it_was_made(data, tmp_path, monke
     assert facts["classes"] == "2: cats (3), dogs (2)"
     assert (facts["source"], facts["dataset"], facts["crop"]) == ("Films of mine", "video_folder", "32")
     assert facts["gray"] == "yes" and "None" not in said
-    assert os.listdir(tmp_path) == ["mine.gif"]
-    grid = iio.imread("mine.gif", mode="L")
+    assert os.listdir(tmp_path) == ["show_mine.gif"]
+    grid = iio.imread("show_mine.gif", mode="L")
     assert grid.shape == (16, 2 * (5 * 34 - 2), 2 * (5 * 34 - 2))  # clips come again
 
 
@@ -68,7 +68,7 @@ def test_a_folder_is_counted_by_its_files_headers(tmp_path, monkeypatch):
     assert facts["sizes"] == "2 64×48, 1 32×32" and facts["rates"] == "2 25, 1 10 frames a second"
     assert facts["classes"] == "2: cats (2), dogs (1)"
     assert "d.avi" in facts["left out"] and said.count("left out") == 1
-    assert iio.imread("films.gif").shape[:3] == (16, 2 * (2 * 66 - 2), 2 * (2 * 66 - 2))
+    assert iio.imread("show_films.gif").shape[:3] == (16, 2 * (2 * 66 - 2), 2 * (2 * 66 - 2))
 
 
 def test_a_header_is_what_decoding_finds(tmp_path):

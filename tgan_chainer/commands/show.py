@@ -39,7 +39,7 @@ def main(argv=None):
     if args.num > MAX_GRID:
         raise InputError(f"num must be at most {MAX_GRID}, not {args.num}")
     name = os.path.splitext(os.path.basename(os.path.abspath(args.source)))[0]
-    out = args.out or f"{name}.gif"
+    out = args.out or f"show_{name}.gif"
     check_suffix(out)
     gpu = default_gpu() if args.gpu is None else args.gpu
     source = open_source(args.source, args.frames, size=args.size, value_range=args.range, gpu=gpu)
@@ -166,7 +166,7 @@ def text(value):
 def parse_arguments(argv):
     parser = ArgumentParser(__doc__)
     parser.add_argument("source", metavar="SOURCE", help="data set, folder of videos, array, or run")
-    parser.add_argument("--out", metavar="FILE", help="default: a GIF named after SOURCE, here")
+    parser.add_argument("--out", metavar="FILE", help="default: show_ and the name of SOURCE, a GIF, here")
     parser.add_argument("--num", type=int, metavar="N", default=25, help="how many videos (default 25)")
     parser.add_argument("--frames", type=int, metavar="N", default=16, help="frames of each (default 16)")
     parser.add_argument("--seed", type=int, metavar="N", default=0, help="fixes which (default 0)")

@@ -282,7 +282,8 @@ def test_two_processes_do_not_write_to_the_same_parts(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name, content", [("00000000.raw", None), ("00000032.json", b"{"), ("00000032.json", b"3")]
+    "name, content",
+    [("00000000.raw", None), *(("00000032.json", json) for json in (b"{", b"3", b'[{"short": 1}]'))],
 )
 def test_a_part_that_was_damaged_is_made_again(tmp_path, name, content):
     make(tmp_path / "whole.h5")

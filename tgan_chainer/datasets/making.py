@@ -19,7 +19,14 @@ import tqdm
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.datasets.video_writer import write_videos
 from tgan_chainer.errors import InputError
-from tgan_chainer.files import TEMPORARY_PREFIX, atomic_path, load_json, locked, save_json
+from tgan_chainer.files import (
+    TEMPORARY_PREFIX,
+    atomic_path,
+    check_can_write,
+    load_json,
+    locked,
+    save_json,
+)
 from tgan_chainer.parallel import in_order, thread_count
 from tgan_chainer.reading import message_line, printable, without_odd_bytes
 
@@ -137,6 +144,7 @@ def check_arguments(out, force, min_frames, workers):
         os.stat(f"{out}.parts")  # a name that is too long
     if os.path.exists(out) and not force:
         raise InputError(f"{out} exists already; name another file, or replace it by --force")
+    check_can_write(out)
 
 
 @contextlib.contextmanager
@@ -207,7 +215,8 @@ class _Parts:
         """What became of each clip: ``shape``, ``frame_rate`` and ``crc32``, or ``short``, or ``broken``."""
         parts = {start: load_json(self._path(start, "json")) for start in self.starts}
         for start, outcomes in parts.items():
-            if not isinstance(outcomes, list):
+            n = len(self.clips[start : start + PART_CLIPS])
+            if not isinstance(outcomes, list) or len(outcomes) != n:
                 raise self._damaged(start)
         return [outcome for outcomes in parts.values() for outcome in outcomes]
 

@@ -67,23 +67,23 @@ def main(argv=None):
     processes = start(args.communicator, args.gpu)
     config, base, out, resume_from = choose_run(args)
     device = use_device(processes.choose_gpu(args.gpu), config.tf32, config.pytorch_kernels)
-    if processes.is_first and args.gpu is None and (why := why_no_cupy()):
-        print(f"warning: the CPU is used; {why}; pip install 'cupy-cuda12x[ctk]' may help", file=sys.stderr)
-    is_slow = device.xp is np and config.discriminator_width >= 64 and config.iterations > 1000
-    if is_slow and processes.is_first:
-        print("warning: on a CPU this takes weeks; --config tgan_moving_mnist_cpu does not", file=sys.stderr)
 
     # The data (Section 6.1): 16 successive frames from a random place of each clip.
     dataset = VideoDataset(config.data, config.n_frames, with_labels=config.model == "conditional_tgan")
     changes = differences(config, base)
     config = complete(config, dataset)
+    check_batch_size(config, processes)
+    if processes.is_first and args.gpu is None and (why := why_no_cupy()):
+        print(f"warning: the CPU is used; {why}; pip install 'cupy-cuda12x[ctk]' may help", file=sys.stderr)
+    is_slow = device.xp is np and config.discriminator_width >= 64 and config.iterations > 1000
+    if is_slow and processes.is_first:
+        print("warning: on a CPU this takes weeks; --config tgan_moving_mnist_cpu does not", file=sys.stderr)
     if config.batch_size > dataset.n_clips and processes.is_first:
         print(
             f"warning: a batch of {config.batch_size} has several windows of one clip; {config.data} has "
             f"only {dataset.n_clips} clips of {config.n_frames} frames or more",
             file=sys.stderr,
         )
-    check_batch_size(config, processes)
     part, order = part_of_batch(processes, config.batch_size), RandomWindows(dataset, config.seed)
     iterator = PartsOfBatches(dataset, config.batch_size, part, order)
 

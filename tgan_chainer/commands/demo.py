@@ -25,11 +25,12 @@ def main(argv=None):
     args = parse_arguments(argv)
     from tgan_chainer.demo import load_runtime, write_demo
 
-    path = os.path.join(args.out, "index.html")
-    check_can_write(path)
     use_device(-1)  # nothing is computed
     run = load_run(args.source, with_discriminator=False)
-    print(write_demo(path, run, load_runtime(args.runtime), args.source))
+    runtime = load_runtime(args.runtime)
+    path = os.path.join(args.out, "index.html")
+    check_can_write(path)
+    print(write_demo(path, run, runtime, args.source))
 
 
 def parse_arguments(argv):

@@ -42,13 +42,13 @@ def main(argv=None):
         raise InputError("give either a SOURCE or --classifier")
     from tgan_chainer.export import classifier_models, generator_models, save_model, signature
 
-    check_can_write(os.path.join(args.out, "generator.onnx"))
     use_device(-1)  # nothing is computed
     if args.classifier is None:
         models = generator_models(load_run(args.source, with_discriminator=False))
     else:
         path = None if args.classifier == "c3d" else args.classifier
         models = classifier_models(load_classifier(path, args.mean, protocol=PROTOCOLS[args.protocol]))
+    check_can_write(os.path.join(args.out, "generator.onnx"))
     for name, model in models.items():
         path = os.path.join(args.out, f"{name}.onnx")
         save_model(path, model)

@@ -23,7 +23,7 @@ class Best(extension.Extension):
     def __init__(self, name, config, **facts):
         self._name, self._config, self._facts = name, config, facts
         self._measured_by = {key: getattr(config, key) for key in ("classifier", "opponent", "score_samples")}
-        self._best = None
+        self._best = -math.inf
 
     def initialize(self, trainer):
         path = os.path.join(trainer.out, snapshots.BEST)
@@ -31,7 +31,8 @@ class Best(extension.Extension):
             try:
                 score = snapshots.read_snapshot(path)[0]["score"]
                 value = float(score.pop("value"))
-                self._best = value if score == {"name": self._name, **self._measured_by} else None
+                if score == {"name": self._name, **self._measured_by}:
+                    self._best = value
             except (InputError, KeyError, TypeError, ValueError):  # damaged: the next score makes a new one
                 pass
 
@@ -39,7 +40,7 @@ class Best(extension.Extension):
         if self._name not in trainer.observation:
             return
         value = float(trainer.observation[self._name])
-        if not value > (-math.inf if self._best is None else self._best):  # not a number is no best one
+        if not value > self._best:  # what is not a number is no best one
             return
         updater = trainer.updater
         facts = {**self._facts, "wall_time": trainer.elapsed_time}

@@ -47,3 +47,4 @@ class CrossEntropyLoss:
 
 # The losses by their names in configurations.
 LOSSES = {"wgan": WassersteinLoss, "gan": CrossEntropyLoss}
+LABELS = {"wgan": "WGAN", "gan": "normal GAN"}  # what people call them

@@ -32,7 +32,6 @@ from tqdm import tqdm
 
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
-from tgan_chainer.commands.opening import LOSSES
 from tgan_chainer.commands.options import add_picture_options, check_picture_options
 from tgan_chainer.config import Config
 from tgan_chainer.datasets import VideoDataset
@@ -55,6 +54,7 @@ from tgan_chainer.figures import (
 )
 from tgan_chainer.labels import label_name, parse_labels
 from tgan_chainer.logs import has_log, read_log
+from tgan_chainer.losses import LABELS
 from tgan_chainer.models import MODELS
 from tgan_chainer.runs import load_run
 from tgan_chainer.videos import MAX_GRID, check_suffix, tile, to_uint8
@@ -208,7 +208,7 @@ def describe(config):
     model = MODELS[config.model].label
     if config.model in ("tgan", "conditional_tgan") and not config.use_z0:
         model += " (G1(z1))"  # as in Table 3
-    return f"{model}, {LOSSES[config.loss]}, {describe_clipping(config)}"
+    return f"{model}, {LABELS[config.loss]}, {describe_clipping(config)}"
 
 
 def describe_clipping(config):

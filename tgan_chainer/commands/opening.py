@@ -5,10 +5,10 @@ import os
 import textwrap
 
 from tgan_chainer.config import NO_OPTIONS, Change, yaml_text
+from tgan_chainer.losses import LABELS
 from tgan_chainer.models import MODELS
 from tgan_chainer.reading import printable
 
-LOSSES = {"wgan": "WGAN", "gan": "normal GAN"}
 _WIDTH, _INDENT = 110, 13
 
 
@@ -34,7 +34,7 @@ def opening(config, data, parameters, hardware, out, iteration=0, changes=(), ti
         "data": f"{config.data}: {_describe_data(data, config)}",
         "networks": f"{MODELS[config.model].label}: {learned}; "
         f"videos of {config.n_frames} frames, {size} pixels, {_count(config.channels, 'channel')}",
-        "training": f"{LOSSES[config.loss]}, {_describe_clipping(config)}, {config.optimizer} with learning "
+        "training": f"{LABELS[config.loss]}, {_describe_clipping(config)}, {config.optimizer} with learning "
         f"rate {yaml_text(config.learning_rate)}, batches of {config.batch_size}; "
         f"iterations {iteration + 1:,} to {config.iterations:,}"
         + ("" if time_limit is None else f", at most {time_limit:,.0f} seconds"),

@@ -75,17 +75,8 @@ def measure_inception(
             probabilities = np.stack([p for p, _ in rows])
             scores += inception_score(probabilities, splits).tolist()
             counts.append(len(probabilities))
-    return {
-        "inception_score": float(np.mean(scores)),
-        "standard_deviation": float(np.std(scores)) if len(scores) > 1 else None,
-        "scores": scores,
-        "protocol": protocol.name,
-        "samples": min(counts),
-        "repeats": n_repeats,
-        "splits": splits,
-        "seed": seed,
-        **progress.report(),
-    }
+    common = _summary("inception_score", scores, counts, protocol, seed)
+    return {**common, "scores": scores, "splits": splits, **progress.report()}
 
 
 def measure_frechet(
@@ -152,16 +143,11 @@ def measure_frechet(
             distances.append(frechet_distance(of_source, of_reference))  # half a minute for 4,096 dimensions
             counts.append(of_source.n)
     return {
-        "frechet_distance": float(np.mean(distances)),
-        "standard_deviation": float(np.std(distances)) if len(distances) > 1 else None,
+        **_summary("frechet_distance", distances, counts, protocol, seed),
         "distances": distances,
-        "protocol": protocol.name,
-        "samples": min(counts),
-        "repeats": n_repeats,
         "reference_samples": of_reference.n,
         "features": protocol.features,
         "dimensions": len(of_reference.mean),
-        "seed": seed,
         **progress.report(),
     }
 
@@ -327,6 +313,18 @@ def _check_enough(source, n):
             f"{source.description['path']} holds {source.n} videos, but {n} are needed; "
             "take fewer samples or repeats"
         )
+
+
+def _summary(name, values, counts, protocol, seed):
+    """Return what all scores tell of their repeats; ``counts`` are the videos that were read in each."""
+    return {
+        name: float(np.mean(values)),
+        "standard_deviation": float(np.std(values)) if len(values) > 1 else None,
+        "protocol": protocol.name,
+        "samples": min(counts),
+        "repeats": len(counts),
+        "seed": seed,
+    }
 
 
 def _moments(rows):

@@ -12,6 +12,7 @@ numbers are float32, and the batch is already in memory.
 Contenders (the code of the others is in experiments/peers/):
 
   ours                   the package as train.py uses it (on a GPU with PyTorch's kernels, if it is there)
+  ours:processes         as many processes of one thread each, by mpiexec, which share the batch
   ours:numpy             with NumPy's in place of the compiled kernels
   ours:aten              with PyTorch's kernels on the CPU as well
   ours:no_aten           with our own on a GPU as well
@@ -39,6 +40,7 @@ import dataclasses
 import importlib.util
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -60,7 +62,7 @@ import chainer
 import chainer.links as L
 
 CPU_CONTENDERS = (
-    *("ours", "ours:numpy", "ours:aten", "stock", "pytorch", "pytorch:channels_last"),
+    *("ours", "ours:processes", "ours:numpy", "ours:aten", "stock", "pytorch", "pytorch:channels_last"),
     *("pytorch:foreach", "pytorch:keep_memory", "pytorch:foreach+keep_memory"),
     *("pytorch:channels_last+keep_memory", "pytorch:channels_last+foreach+keep_memory"),
 )
@@ -72,6 +74,7 @@ ALL_CONTENDERS = (
     *dict.fromkeys(CPU_CONTENDERS + GPU_CONTENDERS),
     *("pytorch:jemalloc", "pytorch:channels_last+jemalloc", "pytorch:compile", "pytorch:compile+keep_memory"),
 )
+PROCESSES = "ours:processes"
 N_CLIP = 5
 # On a GPU the threads of the CPU matter little, and a turn must be long against its start.
 TURN = {"CPU": 1, "GPU": N_CLIP}
@@ -92,6 +95,10 @@ def main(argv=None):
     if args.out and os.path.isdir(args.out):
         raise InputError(f"out must be a file, but {args.out} is a folder")
     names = choose_contenders(args.contenders, kind)
+    left_out = {}
+    if PROCESSES in names and (why := why_no_processes(args.threads)):
+        names.remove(PROCESSES)
+        left_out[PROCESSES] = why
 
     report = {"machine": describe_machine(kind, args.threads), "results": []}
     if report["machine"]["load_average"] > 0.5:
@@ -100,6 +107,7 @@ def main(argv=None):
     with tqdm(total=n_turns, unit="turn", disable=None, leave=False) as progress:
         for config in configs:
             result = compare(config, names, gpu, args.threads, n_iterations, progress)
+            result["left_out"] = left_out
             report["results"].append(result)
             progress.clear()
             print(format_result(result, report["machine"]), flush=True)
@@ -173,6 +181,15 @@ def choose_contenders(given, kind):
     return [name for name in names if not ("pytorch" in name or ":aten" in name)]
 
 
+def why_no_processes(threads):
+    """Return why no iteration can be shared by processes of one thread each; None if it can."""
+    if threads == 1:
+        return "needs more threads than one"
+    if shutil.which("mpiexec") is None or importlib.util.find_spec("mpi4py") is None:
+        return "needs mpiexec, of an MPI, and mpi4py: see experiments/README.md"
+    return None
+
+
 def compare(config, names, gpu, threads, n_iterations, progress):
     """Let the contenders take turns.
 
@@ -231,8 +248,11 @@ class ContenderProcess:
 
     def __init__(self, name, config, gpu, threads):
         settings = {"contender": name, "gpu": gpu, "config": dataclasses.asdict(config)}
+        command = [sys.executable, "-m", "peers.contender", json.dumps(settings)]
+        if name == PROCESSES:
+            command, threads = ["mpiexec", "-n", str(threads), *command], 1
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "peers.contender", json.dumps(settings)],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -241,6 +261,8 @@ class ContenderProcess:
                 **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)),
                 **({"TGAN_CHAINER_KERNELS": "numpy"} if name == "ours:numpy" else {}),
                 **({"LD_PRELOAD": find_jemalloc()} if "jemalloc" in name else {}),
+                # As root, as in containers; other MPIs than Open MPI do not ask.
+                **dict.fromkeys(("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"), "1"),
                 "PYTHONPATH": os.pathsep.join(sys.path),
             },
         )
@@ -249,7 +271,7 @@ class ContenderProcess:
         return self
 
     def __exit__(self, *error):
-        self.process.kill()
+        self.process.terminate()  # mpiexec ends its processes then
         self.process.communicate()
 
     def ask(self, method, *numbers):
@@ -375,7 +397,8 @@ def format_result(result, machine):
             f"{numbers['peak_memory'] / 2**20:8.0f}"
             + (f"{ours['seconds'] / numbers['seconds']:9.2f}" if ours else "")
         )
-    lines += [f"{name:34}{reason}" for name, reason in result["failed"].items()]
+    for others in result["failed"], result["left_out"]:
+        lines += [f"{name:34}{reason}" for name, reason in others.items()]
     lines.append("")
     if ours:
         parts = (f"{name} {_ms(seconds)}" for name, seconds in ours["parts"].items())

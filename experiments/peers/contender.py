@@ -19,6 +19,8 @@ from tgan_chainer.devices import use_device
 from tgan_chainer.models import build_discriminator, build_generator
 from tgan_chainer.optimizers import RMSprop
 from tgan_chainer.parallel import keep_freed_memory, prepare_process
+from tgan_chainer.processes import ONE, start
+from tgan_chainer.spread_batch import SpreadBatch, part_of_batch
 from tgan_chainer.updaters import GANUpdater
 
 import chainer
@@ -28,13 +30,29 @@ from chainer.backends import cuda
 def main():
     settings = json.loads(sys.argv[1])
     answers, sys.stdout = sys.stdout, sys.stderr  # a library's chatter must not come between the answers
-    contender = build_contender(settings["contender"], Config.from_dict(settings["config"]), settings["gpu"])
-    for line in sys.stdin:
+    processes = start(gpu=settings["gpu"])
+    config = Config.from_dict(settings["config"])
+    contender = build_contender(settings["contender"], config, settings["gpu"], processes)
+    while line := read_line(processes):
         method, *numbers = line.split()
-        print(json.dumps(getattr(contender, method)(*map(int, numbers))), file=answers, flush=True)
+        answer = getattr(contender, method)(*map(int, numbers))
+        if processes.is_first:
+            print(json.dumps(answer), file=answers, flush=True)
 
 
-def build_contender(name, config, gpu):
+def read_line(processes):
+    """Return the next line of the standard input, which mpiexec hands to the first process alone."""
+    line = sys.stdin.readline() if processes.is_first else None
+    if processes.size > 1:
+        from mpi4py import MPI
+
+        request = MPI.COMM_WORLD.Ibarrier()
+        while not request.Test():  # waiting in MPI itself would keep a core busy in others' turns
+            time.sleep(0.001)
+    return processes.gather(line)[0]
+
+
+def build_contender(name, config, gpu, processes=ONE):
     """Return the contender called ``ours``, ``stock`` or ``pytorch``, with ``:VARIANT`` or without."""
     kind, _, variant = name.partition(":")
     if kind == "pytorch":
@@ -42,7 +60,7 @@ def build_contender(name, config, gpu):
     if kind == "ours":
         kernels = {"aten": "on", "no_aten": "off"}.get(variant.split("+")[0], "auto")
         config = config.replace(pytorch_kernels=kernels, tf32="tf32" in variant)
-    return ChainerContender(config, gpu, stock=kind == "stock")
+    return ChainerContender(config, gpu, kind == "stock", processes)
 
 
 class Contender:
@@ -96,15 +114,16 @@ class Contender:
 
     def _parts(self, marks):
         parts = {}
-        for (_, start), (part, end) in zip(marks, marks[1:]):
-            parts[part] = parts.get(part, 0) + self.seconds(start, end)
+        for (_, begin), (part, end) in zip(marks, marks[1:]):
+            parts[part] = parts.get(part, 0) + self.seconds(begin, end)
         return parts
 
 
 class ChainerContender(Contender):
     """Our updater, with our links and clipping or with stock ones. Its attribute ``updater`` is that."""
 
-    def __init__(self, config, gpu, stock):
+    def __init__(self, config, gpu, stock, processes=ONE):
+        self.processes = processes
         self.device = use_device(gpu, config.tf32, config.pytorch_kernels)
         self.on_gpu = gpu >= 0
         np.random.seed(config.seed)
@@ -116,17 +135,19 @@ class ChainerContender(Contender):
         else:
             prepare_process()  # as the commands do
             generator, discriminator = build_generator(config), build_discriminator(config)
-            clipping = SingularValueClipping()
+            clipping = SingularValueClipping(processes=processes)
         optimizers = {}
         for name, network in ("gen", generator), ("dis", discriminator):
             network.to_device(self.device)
             optimizers[name] = rmsprop(config.learning_rate).setup(network)
         self._phases = _Phases(self.mark, optimizers)
+        batch = random_videos(config)[part_of_batch(processes, config.batch_size)]
         self.updater = GANUpdater(
-            _SameBatch(self.device.send(random_videos(config))),
+            _SameBatch(self.device.send(batch)),
             optimizers,
             clipping=_MarkedClipping(clipping, self.mark),
             n_clip=config.n_clip,
+            batch=SpreadBatch(processes, config.batch_size) if processes.size > 1 else None,
             converter=lambda batch, device: batch,
             device=self.device,
         )
@@ -153,9 +174,9 @@ class ChainerContender(Contender):
         return self.device.send(np.random.uniform(-1, 1, (size, size)).astype(np.float32))
 
     def peak_memory(self):
-        """Return bytes: of the process, or of what its pool has taken of the GPU's memory."""
+        """Return bytes: of all processes, or of what the pool has taken of the GPU's memory."""
         if not self.on_gpu:
-            return _peak_of_process()
+            return sum(self.processes.gather(_peak_of_process()))
         of_torch = sys.modules["torch"].cuda.max_memory_reserved() if "torch" in sys.modules else 0
         return cuda.cupy.get_default_memory_pool().total_bytes() + of_torch
 

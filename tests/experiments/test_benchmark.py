@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 
@@ -213,24 +215,26 @@ def run(*arguments):
         [sys.executable, os.path.join(EXPERIMENTS, "benchmark.py"), *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
 
 
 def test_the_command_measures_and_writes_everything(tmp_path):
     out = tmp_path / "new" / "benchmark.json"
     names = ["ours", "stock"] + ["pytorch:foreach"] * (importlib.util.find_spec("torch") is not None)
+    has_mpi = shutil.which("mpiexec") is not None and importlib.util.find_spec("mpi4py") is not None
+    names += ["ours:processes"] * has_mpi
     result = run(
-        *("--gpu", -1, "--batch-size", 2, "--width-divisor", 32, "--channels", 1, "--threads", 1),
+        *("--gpu", -1, "--batch-size", 2, "--width-divisor", 32, "--channels", 1, "--threads", 2),
         *("--contenders", *names, "--out", out),
     )
     assert result.returncode == 0, result.stderr
     for name in names:
         assert f"\n{name}  " in result.stdout
     report = json.loads(out.read_text())
-    assert report["machine"]["threads"] == 1 and report["machine"]["CPU"]
+    assert report["machine"]["threads"] == 2 and report["machine"]["CPU"]
     (found,) = report["results"]
-    assert list(found["contenders"]) == names and not found["failed"]
+    assert list(found["contenders"]) == names and not found["failed"] and not found["left_out"]
     for numbers in found["contenders"].values():
         assert len(numbers["iterations"]) == 5
         assert ["svc" in parts for parts in numbers["iterations"]] == [False] * 4 + [True]
@@ -240,6 +244,13 @@ def test_the_command_measures_and_writes_everything(tmp_path):
         *("dis forward", "dis backward", "dis optimizer"),
         *("gen forward", "gen backward", "gen optimizer", "rest", "svc"),
     ]
+
+
+def test_without_an_mpi_the_column_of_several_processes_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    given = ["--width-divisor", "32", "--batch-size", "2", "--contenders", "ours", "ours:processes"]
+    assert benchmark.main(["--gpu", "-1", "--threads", "2", *given]) == 0
+    assert re.search("^ours:processes +needs mpiexec", capsys.readouterr().out, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

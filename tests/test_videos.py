@@ -7,7 +7,7 @@ import pytest
 
 from tgan_chainer import save_videos
 from tgan_chainer.errors import InputError
-from tgan_chainer.videos import strip, tile, to_uint8
+from tgan_chainer.videos import encode_videos, strip, tile, to_uint8
 
 
 def smooth_videos(n, channels, size=32):
@@ -57,6 +57,17 @@ def test_what_was_written_can_be_seen(tmp_path, channels, suffix):
     assert read.shape[:3] == expected.shape[:3]
     tolerance = {".png": 0, ".gif": 8, ".mp4": 4}[suffix]  # palette and codec error, mean over all pixels
     assert abs(read.astype(float) - expected).mean() <= tolerance
+
+
+def test_a_grey_gif_is_read_exactly_whatever_shades_its_frames_have(tmp_path):
+    # Readers take a palette of all shades from black to white for none, and some stumble if others follow.
+    shades = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    frames = [shades, shades % 2 * 255, shades // 2 * 2, shades[::-1], shades % 2, shades]
+    video = np.stack(frames)[None]
+    path = tmp_path / "grey.gif"
+    path.write_bytes(encode_videos(".gif", video[None], scale=1))
+    assert (iio.imread(path) == video.transpose(1, 2, 3, 0)).all()
+    assert (iio.imread(path, mode="L") == video[0]).all()
 
 
 def test_an_odd_size_still_makes_an_mp4(tmp_path):

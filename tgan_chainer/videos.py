@@ -184,8 +184,20 @@ def _encode(suffix, frames, fps):
         frames = np.pad(frames, ((0, 0), (0, h % 2), (0, w % 2), (0, 0)), mode="edge")
         frames = frames.repeat(3 // c, axis=3)
         return iio.imwrite("<bytes>", frames, extension=".mp4", plugin="pyav", codec="libx264", fps=fps)
-    images = frames[..., 0] if frames.shape[-1] == 1 else frames
-    return iio.imwrite("<bytes>", images, extension=".gif", duration=1000 / fps, loop=0)
+    is_grey = frames.shape[-1] == 1
+    images = [_grey_image(frame[..., 0]) if is_grey else PIL.Image.fromarray(frame) for frame in frames]
+    file = io.BytesIO()
+    options = {"duration": 1000 / fps, "loop": 0, "optimize": False}
+    images[0].save(file, "GIF", save_all=True, append_images=images[1:], **options)
+    return file.getvalue()
+
+
+def _grey_image(frame):
+    # From white to black, since Pillow takes a palette from black to white for none, and then cannot read a
+    # GIF of which some frames have one and others have none.
+    image = PIL.Image.fromarray(255 - frame)
+    image.putpalette(np.arange(255, -1, -1, dtype=np.uint8).repeat(3).tobytes())
+    return image
 
 
 def _encode_png(image, layout):

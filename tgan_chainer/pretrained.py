@@ -49,11 +49,17 @@ def find(name):
     return path
 
 
-def missing(source, expected="a results folder or a snapshot"):
-    """Return the message for a source that is neither a file nor a name."""
+def check_is_there(source, expected):
+    """Raise InputError unless a source is there, as a file, a folder or a name in the table.
+
+    Args:
+        source (str): What a command was given.
+        expected (str): What it can be besides such a name, for the message.
+    """
     names = list(catalogue())
-    hint = suggestion(os.path.basename(source), names) or f"or one of {', '.join(names)}"
-    return f"there is no {source}; expected {expected}, {hint}"
+    if not os.path.exists(source) and source not in names:
+        hint = suggestion(os.path.basename(source), names) or f"or one of {', '.join(names)}"
+        raise InputError(f"there is no {source}; expected {expected}, {hint}")
 
 
 def save_half(snapshot, path):

@@ -48,7 +48,7 @@ BEST = "generator_best.npz"  # beside those of each interval, the one with the b
 RESUMABLE = "snapshot"
 GENERATOR = "generator"
 _FORMAT = "tgan_chainer snapshot 1"
-_KIND = "a results folder or a snapshot"
+KIND = "a results folder or a snapshot"
 # Where Chainer's updater puts the networks.
 GENERATOR_PATH, DISCRIMINATOR_PATH = "updater/model:gen/", "updater/model:dis/"
 AVERAGE_PATH = "updater/model:gen_ema/"  # of the generator, where there is one
@@ -77,11 +77,9 @@ def newest_snapshot(source, *kinds):
 
     Of a file it is its own. Raises InputError if there is none.
     """
+    pretrained.check_is_there(source, KIND)
     if not os.path.exists(source):
-        path = pretrained.find(source)
-        if path is None:
-            raise InputError(pretrained.missing(source))
-        return path
+        return pretrained.find(source)
     if not os.path.isdir(source):
         return source
     found = find_snapshots(source, *kinds)
@@ -172,8 +170,8 @@ def read_snapshot(path, kind=None):
     Raises:
         InputError: The file is missing, truncated, not ours, or not of this kind.
     """
-    arrays = read_npz(path, _KIND)
-    with reading(path, _KIND):
+    arrays = read_npz(path, KIND)
+    with reading(path, KIND):
         if "metadata" not in arrays:
             raise InputError(f"{path} is not a snapshot of tgan_chainer: it has no metadata")
         metadata = json.loads(str(arrays.pop("metadata")))

@@ -64,11 +64,40 @@ def test_a_folder_is_counted_by_its_files_headers(tmp_path, monkeypatch):
         write_avi(tmp_path / "films" / f"{name}.avi", moving_picture(20, *size), fps=fps)
     (tmp_path / "films" / "dogs" / "d.avi").write_bytes(b"nothing")
     facts, said = show("films", status=1)
-    assert facts["videos"] == "3: 3 .avi" and facts["frames"] == "20 a video"
-    assert facts["sizes"] == "2 64×48, 1 32×32" and facts["rates"] == "2 25, 1 10 frames a second"
+    assert facts["videos"] == "3, .avi" and facts["frames"] == "20 a video"
+    assert facts["size"] == "64×48 pixels (2), 32×32 pixels (1)"
+    assert facts["rate"] == "25 frames a second (2), 10 frames a second (1)"
     assert facts["classes"] == "2: cats (2), dogs (1)"
     assert "d.avi" in facts["left out"] and said.count("left out") == 1
     assert iio.imread("show_films.gif").shape[:3] == (16, 2 * (2 * 66 - 2), 2 * (2 * 66 - 2))
+
+
+def test_of_few_videos_those_that_can_be_read_are_shown_and_no_file_is_named_twice(tmp_path):
+    for name in "abc":
+        write_avi(tmp_path / "films" / f"{name}.avi", moving_picture(20, 32, 32))
+    for name in "defgh":
+        (tmp_path / "films" / f"{name}.avi").write_bytes(b"nothing")
+    _, said = show(tmp_path / "films", "--num", 3, "--out", tmp_path / "x.gif", status=1)
+    assert "3 videos of 16 frames" in said and said.count("left out") == 5
+    assert all(said.count(f"{name}.avi") == 1 for name in "defgh")
+
+
+def test_one_video_is_shown_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_avi(tmp_path / "mine.avi", moving_picture(20, 64, 48), fps=25)
+    facts, said = show("mine.avi")
+    assert facts["videos"] == "1, .avi" and facts["size"] == "64×48 pixels" and "classes" not in facts
+    assert "1 video of 16 frames" in said and os.path.exists("show_mine.gif")
+    save_videos("own.gif", [np.random.RandomState(0).uniform(-1, 1, (1, 16, 32, 32))])
+    facts, _ = show("own.gif", "--out", "again.gif")
+    assert facts["frames"] == "16 a video" and os.path.exists("again.gif")
+
+
+def test_drawn_data_have_no_rate(tmp_path):
+    with write_videos(str(tmp_path / "drawn.h5"), "Drawn.", dataset="moving_mnist") as writer:
+        writer.append(np.zeros((16, 8, 8, 1), np.uint8))
+    facts, _ = show(tmp_path / "drawn.h5", "--out", tmp_path / "x.gif")
+    assert "rate" not in facts
 
 
 def test_a_header_is_what_decoding_finds(tmp_path):

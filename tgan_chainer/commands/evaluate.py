@@ -16,7 +16,7 @@ import os
 import re
 import sys
 
-from tgan_chainer import pretrained, provenance
+from tgan_chainer import pretrained, provenance, snapshots
 from tgan_chainer.checks import check_positive_int, check_seed
 from tgan_chainer.commands.appendix import (
     describe_making,
@@ -42,7 +42,7 @@ from tgan_chainer.evaluations import (
 )
 from tgan_chainer.evaluations.predictions import PredictionStore
 from tgan_chainer.evaluations.protocols import PROTOCOLS, TGAN, TGAN2
-from tgan_chainer.evaluations.video_source import RANGES, WINDOWS
+from tgan_chainer.evaluations.video_source import KINDS, RANGES, WINDOWS
 from tgan_chainer.files import check_can_write, save_json
 from tgan_chainer.processes import start
 from tgan_chainer.reading import printable
@@ -393,9 +393,7 @@ def check_arguments(args):
         if value is not None and (name, value) != ("bootstrap", 0):
             check_positive_int(**{name: value})
     for path in given_sources(args):
-        if not os.path.exists(path) and path not in pretrained.catalogue():
-            expected = "a run, a snapshot, a folder or a file of videos"
-            raise InputError(pretrained.missing(path, expected))
+        pretrained.check_is_there(path, snapshots.KIND if args.score == "gam" else KINDS)
     for name in "classifier", "mean", "data", "test_data":
         path = getattr(args, name, None)
         if path is not None and not os.path.exists(path):

@@ -14,7 +14,9 @@ from tgan_chainer.evaluations.video_source.source import WINDOWS, VideoSource
 from tgan_chainer.reading import reading
 from tgan_chainer.snapshots import find_snapshots
 
-__all__ = ["RANGES", "WINDOWS", "DatasetSource", "GeneratorSource", "VideoSource", "open_source"]
+__all__ = ["RANGES", "WINDOWS", "DatasetSource", "FolderSource", "GeneratorSource", "VideoSource", "open_source"]
+
+KINDS = "a run, a snapshot, a folder of videos, an .npy, .npz or .h5 file"  # that can be opened
 
 
 def open_source(path, n_frames=16, window="random", fps=None, size=64, value_range=None, gpu=-1):
@@ -47,8 +49,6 @@ def open_source(path, n_frames=16, window="random", fps=None, size=64, value_ran
         InputError: There is no such thing, or it cannot be used.
     """
     path = os.fspath(path)
-    if not os.path.exists(path):
-        path = pretrained.find(path) or path
     check_positive_int(n_frames=n_frames)
     if window not in WINDOWS:
         raise InputError(f"window must be one of {', '.join(WINDOWS)}, not {window!r}")
@@ -56,10 +56,9 @@ def open_source(path, n_frames=16, window="random", fps=None, size=64, value_ran
         raise InputError(f"value_range must be one of {', '.join(RANGES)}, not {value_range!r}")
     if size is not None:
         check_positive_int(size=size)
+    pretrained.check_is_there(path, KINDS)
     if not os.path.exists(path):
-        raise InputError(
-            f"there is no {path}; expected a run, a snapshot, a folder of videos, .npy, .npz or .h5"
-        )
+        path = pretrained.find(path)
     suffix = os.path.splitext(path)[1].lower()
     if os.path.isdir(path) and not find_snapshots(path):
         return FolderSource(path, n_frames, window, fps, size, value_range)
@@ -73,7 +72,7 @@ def open_source(path, n_frames=16, window="random", fps=None, size=64, value_ran
         return GeneratorSource(path, n_frames, window, gpu)
     if suffix in (".h5", ".hdf5"):
         return DatasetSource(path, n_frames, window)
-    raise InputError(f"{path}: expected a run, a snapshot, a folder of videos, an .npy, .npz or .h5 file")
+    raise InputError(f"{path}: expected {KINDS}")
 
 
 def _is_snapshot(path):

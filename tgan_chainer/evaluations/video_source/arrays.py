@@ -50,14 +50,17 @@ class ArraySource(VideoSource):
             self.description["resized_from"] = f"{first.shape[-1]} ({RESIZING})"
 
     def items(self, n, seed=0, repeat=0):
+        def name(i):
+            return f"{self._path}, video {i}"
+
         def read(i):
             rng = np.random.RandomState([seed, i])
-            with naming(f"{self._path}, video {i}"):
+            with naming(name(i)):
                 return window_of(self._array[i], self._n_frames, self._window, rng, self._range, self._size)
 
         how = f"{identity([self._path])}, {self._n_frames} {self._window} frames, {self._size}, {self._range}"
         chosen = self._choose(n, seed, repeat).tolist()
-        return [Item(f"{how}, video {i}, seed {seed}", functools.partial(read, i)) for i in chosen]
+        return [Item(name(i), f"{how}, video {i}, seed {seed}", functools.partial(read, i)) for i in chosen]
 
 
 def load_array(path):

@@ -41,4 +41,8 @@ class DatasetSource(VideoSource):
         data = self.dataset.facts["fingerprint"] or identity([self.dataset.path])
         how = f"{data}, clips {self._part}, {self.dataset.n_frames} frames"
         read = self.dataset.get_example
-        return [Item(f"{how}, window {i}", functools.partial(read, i)) for i in windows.tolist()]
+        items = []
+        for i in windows.tolist():
+            name, key = f"{self.dataset.path}, window {i}", f"{how}, window {i}"
+            items.append(Item(name, key, functools.partial(read, i)))
+        return items

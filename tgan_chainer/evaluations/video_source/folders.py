@@ -20,7 +20,7 @@ LONG = 4  # an image so many times longer than wide, or wider, is no frame
 
 
 class FolderSource(VideoSource):
-    """The videos in a folder and its folders."""
+    """The videos in a folder and its folders, or one video file."""
 
     def __init__(self, path, n_frames, window, fps, size, value_range):
         self._path, self._videos = path, find_videos(path)
@@ -28,7 +28,7 @@ class FolderSource(VideoSource):
         self.n, self.workers = len(self._videos), thread_count()
         self._n_frames, self._window, self._fps, self._size = n_frames, window, fps, size
         self.description = {
-            "kind": "folder",
+            "kind": "folder" if os.path.isdir(path) else "video",
             "path": path,
             "videos": self.n,
             "size": size,
@@ -52,7 +52,7 @@ class FolderSource(VideoSource):
             paths = [path, *part] if isinstance(part, list) else [path]
             row = part if isinstance(part, int) else 0
             key = f"{identity(paths)}, row {row}, {how}, seed {seed}, {i}"
-            items.append(Item(key, functools.partial(read, i)))
+            items.append(Item(path, key, functools.partial(read, i)))
         return items
 
     def _read(self, path, part, rng):
@@ -95,7 +95,7 @@ def find_videos(folder):
     """Return the videos in a folder and its folders.
 
     Args:
-        folder (str): Where to search, see :func:`~tgan_chainer.datasets.searching.find_files`.
+        folder (str): Where to search, see :func:`~tgan_chainer.datasets.searching.find_files`; or one file.
 
     Returns:
         list of tuple: A path and, of a folder of images that are frames, their paths in natural order; of an
@@ -105,7 +105,8 @@ def find_videos(folder):
         InputError: There is none, or it is not certain what a folder of images is.
         OSError: A folder cannot be read.
     """
-    found = find_files(folder, (*VIDEO_SUFFIXES, ".npy", *IMAGE_SUFFIXES))
+    suffixes = *VIDEO_SUFFIXES, ".npy", *IMAGE_SUFFIXES
+    found = find_files(folder, suffixes) if os.path.isdir(folder) else [folder]
     images, others = {}, []
     for path in found:
         if path.lower().endswith(IMAGE_SUFFIXES):

@@ -19,11 +19,13 @@ class Item(typing.NamedTuple):
     """A video that a source would draw.
 
     Attributes:
+        name (str): What it is called: the path of a file, or a path and a number.
         key (str): What tells it, read in this way, from all other videos: its file's path, size and time, or
             the data's fingerprint, the place of its window, and how it is resized.
         read (callable): Takes nothing, returns float32 (C, T, H, W) in [-1, 1].
     """
 
+    name: str
     key: str
     read: typing.Callable
 

@@ -15,6 +15,7 @@ from tgan_chainer.evaluations import (
     TGAN2,
     PredictionStore,
     VideoClassifier,
+    inception_score,
     load_classifier,
     measure_frechet,
     measure_inception,
@@ -181,6 +182,17 @@ def test_unreadable_videos_are_left_out_and_told(videos, classifier, store, seen
             np.exp(entropy(p.mean(axis=0)) - entropy(p).mean()), rel=1e-6
         )
     assert measured["kept"] == 5 and readable["unreadable"] == []
+
+
+@pytest.mark.parametrize("videos", ["folder"], indirect=True)
+def test_for_what_cannot_be_read_videos_stand_in_that_were_not_asked_for(videos, classifier, store):
+    items = open_source(videos, size=None).items(N)
+    drawn = np.concatenate([p for p, _ in classifier.predict([items[i].read() for i in (0, 5, 2, 3)])])
+    spoil(videos, *(os.path.basename(items[i].name).removesuffix(".npy") for i in (1, 4)))
+    measured = inception(videos, classifier, store(), n=4, strict=False)
+    assert measured["samples"] == 4
+    assert [line.split(":")[0] for line in measured["unreadable"]] == [items[1].name, items[4].name]
+    assert measured["scores"][0] == pytest.approx(inception_score(drawn)[0], rel=1e-6)
 
 
 @pytest.mark.parametrize("videos", ["folder"], indirect=True)

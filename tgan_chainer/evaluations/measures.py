@@ -69,7 +69,8 @@ def measure_inception(
     if n_samples < splits:
         raise InputError(f"{n_samples} samples cannot be cut into {splits} splits; take more samples")
     scores, counts, options = [], [], {"batch_size": batch_size, "store": store}
-    with _Progress(n_samples * n_repeats, strict, processes) as progress:
+    n = n_samples * n_repeats
+    with _Progress(n, strict, processes, first_spare=n) as progress:
         for repeat in range(n_repeats):
             rows = progress.predict(source, classifier, n_samples, seed, repeat, **options)
             probabilities = np.stack([p for p, _ in rows])
@@ -136,7 +137,9 @@ def measure_frechet(
         behind = 0
     options = {"batch_size": batch_size, "features": protocol.features, "store": store}
     distances, counts = [], []
-    with _Progress(n_samples * n_repeats + n_reference, strict, processes) as progress:
+    n = n_samples * n_repeats
+    first_spare = max(n, n_reference * (behind + 1))
+    with _Progress(n + n_reference, strict, processes, first_spare) as progress:
         of_reference = _moments(progress.predict(reference, classifier, n_reference, seed, behind, **options))
         for repeat in range(n_repeats):
             of_source = _moments(progress.predict(source, classifier, n_samples, seed, repeat, **options))
@@ -341,12 +344,17 @@ def _moments(rows):
 
 
 class _Progress:
-    """A progress bar over predictions, which counts what was computed, what was kept, what is unreadable."""
+    """A progress bar over predictions, which counts what was computed, what was kept, what is unreadable.
 
-    def __init__(self, total, strict, processes):
+    For a video that cannot be read another one stands in, if a source has more than are asked for: those in
+    its order from number ``first_spare`` on, each once.
+    """
+
+    def __init__(self, total, strict, processes, first_spare):
         self.bar, self.processes = _progress(total, not processes.is_first), processes
         self.unreadable = None if strict else []
         self.computed, self.kept, self.seconds = 0, 0, 0.0
+        self.spare = first_spare
         self.start = time.monotonic()
 
     def __enter__(self):
@@ -361,6 +369,9 @@ class _Progress:
         options |= {"unreadable": self.unreadable, "processes": self.processes}
         rows = predictions_of(source, classifier, n, seed, repeat, **options)
         for row in rows:
+            while row is None and self.spare < (source.n or 0):
+                (row,) = predictions_of(source, classifier, 1, seed, self.spare, **options)
+                self.spare += 1
             self.bar.update()
             if row is not None:
                 p, features, was_kept = row
@@ -374,7 +385,7 @@ class _Progress:
 
     def report(self):
         return {
-            "unreadable": self.unreadable or [],
+            "unreadable": list(dict.fromkeys(self.unreadable or [])),  # drawn twice, it is told once
             "kept": self.kept,
             "seconds": time.monotonic() - self.start,
             "samples_per_second": self.computed / self.seconds if self.computed else None,

@@ -10,6 +10,12 @@ import chainer.links as L
 from chainer import backend
 
 
+def describe_clipping(config):
+    """Return what a configuration clips, in the paper's words: ``SVC``, ``weight clipping, c = 0.01``."""
+    named = {"svc": "SVC", "weight": f"weight clipping, c = {config.c:g}", "none": "no clipping"}
+    return named[config.clipping]
+
+
 class SingularValueClipping:
     """Table 2: limit the spectral norm of every weight matrix of the discriminator to one.
 

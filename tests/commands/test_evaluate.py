@@ -256,7 +256,8 @@ def test_the_published_weights_are_scored_as_published(data, tmp_path, monkeypat
     size = {"tgan": "128x128", "tgan2": "112x112"}[protocol]
     assert f"each frame to {size}" in result.stdout and f"protocol {protocol}" in result.stdout
     first = result.stdout.partition("\n")[0]
-    assert first.startswith("Scoring ") and f"protocol {protocol}, 16 frames of each" in first
+    assert first.startswith(f"Inception score of the data set {data} (40 clips); ")
+    assert f"protocol {protocol}, 16 frames of each video" in first
 
 
 def test_the_second_score_of_real_data_is_there_at_once(data, classifier, tmp_path, monkeypatch):
@@ -313,7 +314,7 @@ def test_unreadable_videos_are_listed_in_the_end_and_the_status_says_so(
     arguments = ["--size", 0, "--classifier", classifier, "--gpu", -1, "--out", out]
     result = call("evaluate.py", "inception", some_unreadable, *arguments)
     assert result.returncode == 1, result.stderr
-    assert "2 videos could not be read and are left out:" in result.stdout and "\x1b" not in result.stdout
+    assert "2 videos left out, which could not be read:" in result.stdout and "\x1b" not in result.stdout
     written = json.loads(out.read_text())
     assert len(written["unreadable"]) == 2 and written["samples"] == 5
     assert {"what": "unreadable videos", "here": 2, "there": 0} in written["departures"]

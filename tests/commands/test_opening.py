@@ -25,7 +25,7 @@ def test_all_facts_are_there():
         "data: /d.h5: 1,000 clips of 20 frames, 64×64 pixels, grey "
         "networks: TGAN: generator with 1,234,567 parameters, discriminator with 89 parameters; "
         "videos of 16 frames, 64×64 pixels, 1 channel "
-        "training: WGAN, singular value clipping every 5 iterations, rmsprop with learning rate 5e-5, "
+        "training: WGAN, SVC every 5 iterations, rmsprop with learning rate 5e-5, "
         "batches of 32; iterations 1 to 100,000 "
         "computed on: a CPU "
         "changed: seed 1 instead of 0 "
@@ -40,7 +40,10 @@ def test_all_facts_are_there():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"clipping": "weight", "c": 0.01}, "weights clipped to ±0.01"),
+        ({"clipping": "weight", "c": 0.01}, "WGAN, weight clipping, c = 0.01, rmsprop with"),
+        ({"discriminator_learning_rate": 1e-4}, "rmsprop with learning rates 5e-5 (G) and 0.0001 (D), "),
+        ({"learning_rate_drop": 4000}, "learning rate 5e-5, times 0.3 every 4,000 iterations, batches"),
+        ({"generator_ema": 0.995}, "videos by a moving average of G's weights (decay 0.995), batches"),
         ({"clipping": "none", "loss": "gan"}, "normal GAN, no clipping"),
         ({"keep": 0}, "(all stay)"),
         ({"classifier": "c3d"}, "scores every 5,000"),

@@ -158,5 +158,5 @@ def test_sets_of_different_sizes_have_no_distance():
 def test_fewer_than_two_samples_have_no_distance(n):
     few, enough = moments(np.zeros((1, 3))) if n else Moments(), moments(random_features(9, 3))
     for pair in (few, enough), (enough, few):
-        with pytest.raises(InputError, match=f"{n} samples have no covariance"):
+        with pytest.raises(InputError, match=f"no covariance of {n} sample"):
             frechet_distance(*pair)

@@ -2,6 +2,7 @@
 
 from tgan_chainer.evaluations.gam import score_text
 from tgan_chainer.reproduction import departures
+from tgan_chainer.texts import count
 
 INTERPOLATIONS = {
     "bicubic": "bicubic, a = -0.75, no antialiasing",
@@ -29,7 +30,8 @@ def verdict(result, protocol=None):
 
 
 def describe_source(source):
-    left_out = "kind", "path", "facts"
+    """Return what a source is, in words; for what else its networks are, their SHA-256 stands."""
+    left_out = "kind", "path", "facts", "training"
     details = [f"{_words(key)} {value}" for key, value in source.items() if key not in left_out and value]
     return f"{_words(source['kind'])} {source['path']} ({', '.join(details)})"
 
@@ -81,9 +83,10 @@ def _describe_classifier(classifier, protocol):
         if kind in ("weights", "mean")
     )
     return (
-        f"Classifier: C3D, {classifier['classes']} classes ({files}). Input: 128 x + 128, each frame to "
-        f"{taken['size']}x{taken['size']} ({INTERPOLATIONS[taken['interpolation']]}), RGB to BGR, "
-        f"less the mean{of_mean}{scale}, the middle {taken['crop']}x{taken['crop']} pixels.{training}"
+        f"Classifier: C3D, {count(classifier['classes'], 'class')} ({files}). "
+        f"Input: 128 x + 128, each frame to {taken['size']}x{taken['size']} "
+        f"({INTERPOLATIONS[taken['interpolation']]}), RGB to BGR, less the mean{of_mean}{scale}, "
+        f"the middle {taken['crop']}x{taken['crop']} pixels.{training}"
     )
 
 
@@ -91,7 +94,7 @@ def describe_making(result):
     made_by = result["made_by"]
     speed = result.get("samples_per_second")
     speed = f", {speed:.2f} videos/s" if speed else ""
-    kept = f", {result['kept']} videos scored before" if result.get("kept") else ""
+    kept = f", {count(result['kept'], 'video')} scored before" if result.get("kept") else ""
     return (
         f"tgan_chainer {made_by['version']}, commit {made_by['commit'] or 'unknown'}, {made_by['hardware']}, "
         f"{result['seconds']:.0f} s{speed}{kept}, {made_by['date']}."

@@ -53,6 +53,7 @@ from tgan_chainer.reproduction.rows import (
     nearest,
 )
 from tgan_chainer.runs import load_run
+from tgan_chainer.texts import count
 
 INCEPTION = f"""The inception score (Salimans et al. 2016) on C3D, as the papers have it that all quote.
 
@@ -169,7 +170,7 @@ def main(argv=None):
     print("\n".join(map(printable, score.describe(result))))
     unreadable = result.get("unreadable", [])
     if unreadable:
-        print(f"\n{len(unreadable)} videos could not be read and are left out:")
+        print(f"\n{count(len(unreadable), 'video')} left out, which could not be read:")
         print("\n".join(f"  {printable(line)}" for line in unreadable))
     print(f"\n{printable(out)}")
     return 1 if unreadable else 0
@@ -177,6 +178,8 @@ def main(argv=None):
 
 class Inception:
     """The inception score of a source."""
+
+    score = "Inception score"
 
     def __init__(self, args):
         self.args, self.protocol = args, PROTOCOLS[args.protocol]
@@ -188,8 +191,9 @@ class Inception:
 
     def opening(self):
         """Return the line that says, before the work, what is scored and how."""
-        sources = " and ".join(describe_source(source.description) for source in self.sources())
-        return f"Scoring {sources}; protocol {self.protocol.name}, {self.classifier.n_frames} frames of each."
+        sources = " and ".join(map(name_source, self.sources()))
+        frames = count(self.classifier.n_frames, "frame")
+        return f"{self.score} of {sources}; protocol {self.protocol.name}, {frames} of each video."
 
     def if_interrupted(self):
         """Return how to go on after Ctrl-C."""
@@ -250,14 +254,14 @@ class Inception:
         return departures.of_source(self.source, self.protocol)
 
     def describe(self, result):
-        many = f"{result['repeats']} x {result['samples']} samples"
+        many = f"{result['repeats']} x {count(result['samples'], 'sample')}"
         if result["splits"] > 1:
             many += f", {result['splits']} splits each"
         score = with_spread(result["inception_score"], result["standard_deviation"])
         return describe_score(
             result,
             self.protocol,
-            f"Inception score {score} ({many}",
+            f"{self.score} {score} ({many}",
             describe_source(result["source"]),
             f"Score: exp(mean KL(p(y|x) || p(y))), p(y|x) the softmax of fc8, in float64"
             f"{single(result['scores'])}.",
@@ -266,6 +270,8 @@ class Inception:
 
 class Frechet(Inception):
     """The Fréchet distance of a source from a reference."""
+
+    score = "Fréchet distance"
 
     def __init__(self, args):
         super().__init__(args)
@@ -288,9 +294,9 @@ class Frechet(Inception):
         return departures.of_data(self.reference.description.get("facts"), UCF101_VIDEOS)
 
     def describe(self, result):
-        many = f"{result['samples']} samples of each"
+        many = f"{count(result['samples'], 'sample')} of each"
         if result["reference_samples"] != result["samples"]:
-            many = f"{result['samples']} samples, {result['reference_samples']} of the reference"
+            many = f"{count(result['samples'], 'sample')}, {result['reference_samples']:,} of the reference"
         if result["repeats"] > 1:
             many = f"{result['repeats']} x {many}"
         distance = with_spread(result["frechet_distance"], result["standard_deviation"])
@@ -298,7 +304,7 @@ class Frechet(Inception):
         return describe_score(
             result,
             self.protocol,
-            f"Fréchet distance {distance} ({many}",
+            f"{self.score} {distance} ({many}",
             sources,
             f"Features: {result['features']}, {result['dimensions']} dimensions"
             f"{single(result['distances'])}. The distance is biased upwards, the more the fewer samples; "
@@ -316,7 +322,8 @@ class Game:
         self.test_data = args.test_data or self.data
 
     def opening(self):
-        return f"GAM of A, {self.args.run_a}, and B, {self.args.run_b}; {self.args.samples} samples of each."
+        samples = count(self.args.samples, "sample")
+        return f"GAM of A, {self.args.run_a}, and B, {self.args.run_b}; {samples} of each."
 
     def if_interrupted(self):
         return "of a game nothing is kept; the same command starts anew"
@@ -378,8 +385,8 @@ class Game:
             f"r_test {with_interval(batch, 'r_test')}.",
             "",
             *players,
-            f"{result['samples']} samples of each, test data {result['test_data']}, which {trained_on} "
-            f"trained on; thresholds by {thresholds}; "
+            f"{count(result['samples'], 'sample')} of each, test data {result['test_data']}, which "
+            f"{trained_on} trained on; thresholds by {thresholds}; "
             f"seeds {result['seed']} for A, {result['seed_b']} for B.",
             describe_making(result),
         ]
@@ -398,6 +405,14 @@ def check_arguments(args):
         path = getattr(args, name, None)
         if path is not None and not os.path.exists(path):
             raise InputError(f"there is no {path}, which --{name.replace('_', '-')} names")
+
+
+def name_source(source):
+    """Return which source is scored, and how many videos it has, where it does not make them."""
+    kind, path = source.description["kind"].replace("_", " "), source.description["path"]
+    n = source.description.get("clips") or source.n
+    many = f" ({count(n, 'clip' if kind == 'data set' else 'video')})" if n else ""
+    return f"the {kind} {path}{many}"
 
 
 def given_sources(args):

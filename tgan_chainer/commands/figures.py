@@ -31,6 +31,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tgan_chainer.checks import check_positive_int
+from tgan_chainer.clipping import describe_clipping
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.commands.options import add_picture_options, check_picture_options
 from tgan_chainer.config import Config
@@ -57,6 +58,7 @@ from tgan_chainer.logs import has_log, read_log
 from tgan_chainer.losses import LABELS
 from tgan_chainer.models import MODELS
 from tgan_chainer.runs import load_run
+from tgan_chainer.texts import count
 from tgan_chainer.videos import MAX_GRID, check_suffix, tile, to_uint8
 
 DEFAULT_NUM = {3: 6, 4: 36, 5: 4, 6: 4, 7: 2}
@@ -126,7 +128,7 @@ def open_sources(paths, names, device, with_labels):
             sources.append(Source(run.generator, name, caption, run.label_names))
         else:
             dataset = VideoDataset(path, n_frames, with_labels)
-            caption = f"{name}\nreal videos\n{dataset.n_clips:,} clips"
+            caption = f"{name}\nreal videos\n{count(dataset.n_clips, 'clip')}"
             sources.append(Source(dataset, name, caption, dataset.label_names))
     return sources
 
@@ -164,7 +166,7 @@ def draw_samples_by_label(source, args):
         labels = labels[:LABELS_ON_A_PAGE]
     num = number_of_videos(args)
     if num * len(labels) > MAX_GRID:
-        raise InputError(f"{num} videos of {len(labels)} labels are more than {MAX_GRID}")
+        raise InputError(f"{count(num, 'video')} of {count(len(labels), 'label')} are more than {MAX_GRID}")
     videos = sample(source.generator, num * len(labels), args.seed, source.name, np.repeat(labels, num))
     names, rows = [label_name(label, source) for label in labels], []
     for i in range(len(labels)):
@@ -209,11 +211,6 @@ def describe(config):
     if config.model in ("tgan", "conditional_tgan") and not config.use_z0:
         model += " (G1(z1))"  # as in Table 3
     return f"{model}, {LABELS[config.loss]}, {describe_clipping(config)}"
-
-
-def describe_clipping(config):
-    named = {"svc": "SVC", "weight": f"weight clipping, c = {config.c:g}", "none": "no clipping"}
-    return named[config.clipping]
 
 
 def moves(args):

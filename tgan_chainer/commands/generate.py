@@ -30,6 +30,7 @@ from tgan_chainer.devices import use_device
 from tgan_chainer.errors import InputError
 from tgan_chainer.labels import repeat_labels
 from tgan_chainer.runs import load_run
+from tgan_chainer.texts import count
 from tgan_chainer.videos import check_suffix, save_videos
 
 
@@ -60,7 +61,8 @@ def main(argv=None):
     else:
         save_videos(args.out, videos, count=num, **options)
     where = f"{stem}_*{suffix}" if args.each else args.out
-    print(f"{num} videos of iteration {run.iteration} on {run.config.data}, seed {args.seed}: {where}")
+    made = f"{count(num, 'video')} of iteration {run.iteration:,} on {run.config.data}"
+    print(f"{made}, seed {args.seed}: {where}")
 
 
 def parse_arguments(argv):

@@ -43,6 +43,7 @@ from tgan_chainer.figures import (
 from tgan_chainer.labels import parse_labels, repeat_labels
 from tgan_chainer.links.generator import random_states
 from tgan_chainer.runs import load_run
+from tgan_chainer.texts import count
 from tgan_chainer.videos import MAX_GRID, check_suffix, save_videos, to_uint8
 
 import chainer
@@ -81,7 +82,7 @@ def interpolate(run, args):
         save_videos(args.out, videos, count=num, fps=args.fps, scale=args.scale)
     first, last = window
     print(
-        f"{num} videos of iteration {run.iteration}, seed {seed}, frames {first} to {last} in "
+        f"{count(num, 'video')} of iteration {run.iteration}, seed {seed}, frames {first} to {last} in "
         f"{slow.video_shape[1]} steps: {args.out}"
     )
 
@@ -107,7 +108,7 @@ def generate_between(run, args):
     else:
         save_videos(args.out, videos, fps=args.fps, scale=args.scale)
     seeds = " to ".join(map(str, args.between))
-    print(f"{steps} videos of iteration {run.iteration}, from seed {seeds}: {args.out}")
+    print(f"{count(steps, 'video')} of iteration {run.iteration}, from seed {seeds}: {args.out}")
 
 
 def check_arguments(args):

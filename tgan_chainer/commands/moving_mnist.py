@@ -39,6 +39,7 @@ from tgan_chainer.datasets.moving_mnist import (
 from tgan_chainer.download import download
 from tgan_chainer.errors import InputError
 from tgan_chainer.reading import read_npy
+from tgan_chainer.texts import count
 
 OFFICIAL_URL = "https://www.cs.toronto.edu/~nitish/unsupervised_video/mnist_test_seq.npy"
 OFFICIAL_SIZE = 819_200_080
@@ -70,7 +71,7 @@ def main(argv=None):
                 option = "--" + name.replace("_", "-")
                 raise InputError(f"{option} is for drawing; the clips of --official are taken as they are")
         n_clips = copy_official(args)
-    print(f"{args.out}: {n_clips} clips, {os.path.getsize(args.out) / 1e6:.1f} MB")
+    print(f"{args.out}: {count(n_clips, 'clip')}, {os.path.getsize(args.out) / 1e6:.1f} MB")
 
 
 def draw(args):

@@ -54,6 +54,7 @@ from tgan_chainer.reading import printable
 from tgan_chainer.reproduction.rows import row_facts
 from tgan_chainer.runs import Run
 from tgan_chainer.spread_batch import SpreadBatch, part_of_batch
+from tgan_chainer.texts import count
 from tgan_chainer.triggers import IterationsOrSignal
 from tgan_chainer.updaters import GANUpdater
 
@@ -81,7 +82,7 @@ def main(argv=None):
     if config.batch_size > dataset.n_clips and processes.is_first:
         print(
             f"warning: a batch of {config.batch_size} has several windows of one clip; {config.data} has "
-            f"only {dataset.n_clips} clips of {config.n_frames} frames or more",
+            f"only {count(dataset.n_clips, 'clip')} of {config.n_frames} frames or more",
             file=sys.stderr,
         )
     part, order = part_of_batch(processes, config.batch_size), RandomWindows(dataset, config.seed)
@@ -124,7 +125,8 @@ def main(argv=None):
     if resume_from:
         snapshots.load_snapshot(resume_from, trainer, config)
         if updater.iteration >= config.iterations:
-            print(f"{resume_from} already has {updater.iteration} iterations; --iterations asks for more")
+            done = count(updater.iteration, "iteration")
+            print(f"{resume_from} already has {done}; --iterations asks for more")
             return 0
     hardware = provenance.describe_hardware(device)
     text = opening(
@@ -176,7 +178,7 @@ def main(argv=None):
     if stop.signal is not None:
         print(f"stopped in iteration {updater.iteration}; {how_to_go_on(args, out)}")
         return 128 + stop.signal
-    print(f"trained {updater.iteration} iterations; see {os.path.join(out, 'preview')}")
+    print(f"trained {count(updater.iteration, 'iteration')}; see {os.path.join(out, 'preview')}")
     return 0
 
 

@@ -35,6 +35,7 @@ from tgan_chainer.evaluations import VideoClassifier, load_classifier, save_clas
 from tgan_chainer.files import check_can_write
 from tgan_chainer.links import C3D
 from tgan_chainer.snapshots import seed_everything
+from tgan_chainer.texts import count
 from tgan_chainer.triggers import IterationsOrSignal
 
 import chainer
@@ -85,7 +86,8 @@ def main(argv=None):
     trainer.extend(keep_best, trigger=stop.every(args.validation_interval))
     trainer.extend(log)
     trainer.extend(extensions.Console(log, args.iterations))
-    print(f"{training.n_clips} clips to train on, {validation.n_clips} to validate, {n_classes} classes")
+    to_train, classes = count(training.n_clips, "clip"), count(n_classes, "class")
+    print(f"{to_train} to train on, {validation.n_clips:,} to validate, {classes}")
     with stop, np.errstate(all="ignore"):
         trainer.run(show_loop_exception_msg=False)
     guessing = np.bincount(validation.labels).max() / validation.n_clips
@@ -145,7 +147,8 @@ def split(dataset, args):
     n_validation = round(n_clips * args.validation)
     if not 0 < n_validation < n_clips:
         raise InputError(
-            f"validation {args.validation:g} of {n_clips} clips leaves none to train on or to validate"
+            f"validation {args.validation:g} of {count(n_clips, 'clip')} leaves none to train on, or to "
+            "validate"
         )
     order = np.random.RandomState(args.seed).permutation(n_clips)
     parts = order[n_validation:], order[:n_validation]

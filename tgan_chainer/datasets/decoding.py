@@ -11,6 +11,7 @@ import PIL.Image
 from tgan_chainer.datasets.containers import stated_size
 from tgan_chainer.datasets.searching import open_file
 from tgan_chainer.errors import InputError
+from tgan_chainer.texts import count
 
 # The kinds of files that people have, among all that libav can read.
 VIDEO_SUFFIXES = (
@@ -140,7 +141,7 @@ def _check_size(path):
     if not size:
         raise InputError("an empty file")
     if stated is not None and stated > size:
-        raise InputError(f"cut short ({size} bytes; expected at least {stated})")
+        raise InputError(f"cut short ({count(size, 'byte')}; expected at least {stated})")
     return stated
 
 

@@ -29,6 +29,7 @@ from tgan_chainer.files import (
 )
 from tgan_chainer.parallel import in_order, thread_count
 from tgan_chainer.reading import message_line, printable, without_odd_bytes
+from tgan_chainer.texts import count
 
 FORMAT = "tgan_chainer parts 2"
 PART_CLIPS = 32  # what a kill costs at most; with fewer, flushing to the disk begins to take time
@@ -112,24 +113,24 @@ def make_video_file(
             if "broken" in outcome:
                 problems.append(f"cannot read {clip.text}: {outcome['broken']}")
             elif "short" in outcome:
-                problems.append(f"too short {clip.text}: {outcome['short']} frames")
+                problems.append(f"too short {clip.text}: {count(outcome['short'], 'frame')}")
         for problem in problems:
             print(message_line(problem), file=sys.stderr)
         if n_good == 0:
             parts.remove()
             raise InputError(
                 f"no clip is left of {len(clips)}: {n_broken} cannot be read, "
-                f"{n_short} have fewer than {min_frames} frames"
+                f"{n_short} have fewer than {count(min_frames, 'frame')}"
             )
         with parts.kept():
             parts.join(source, label_names, facts or {})
         parts.remove()
     left_out = ""
     if n_short:
-        left_out += f"; left out: {n_short} with fewer than {min_frames} frames"
+        left_out += f"; left out: {n_short} with fewer than {count(min_frames, 'frame')}"
     if n_broken:
         left_out += f"; {n_broken} cannot be read"
-    print(f"{printable(out)}: {n_good} clips, {os.path.getsize(out) / 1e6:.1f} MB{left_out}")
+    print(f"{printable(out)}: {count(n_good, 'clip')}, {os.path.getsize(out) / 1e6:.1f} MB{left_out}")
     return 1 if n_broken else 0
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from tgan_chainer.errors import InputError
 from tgan_chainer.reading import reading
+from tgan_chainer.texts import count
 
 MAX_BYTES = 1 << 28  # of a file of digits, which may also unpack to anything; the training images have 47 MB
 
@@ -138,7 +139,8 @@ def load_idx_digits(folder):
     if len(images) == 0 or images.shape[1:] != (28, 28):
         raise InputError(f"{folder}: the images are {images.shape}; expected (M, 28, 28), fetch them again")
     if len(images) != len(labels):
-        raise InputError(f"{folder}: {len(images)} images, {len(labels)} labels; expected equally many")
+        found = f"{count(len(images), 'image')}, {count(len(labels), 'label')}"
+        raise InputError(f"{folder}: {found}; expected equally many")
     return images, labels
 
 

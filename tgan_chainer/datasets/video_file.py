@@ -29,6 +29,7 @@ import numpy as np
 
 from tgan_chainer.errors import InputError
 from tgan_chainer.reading import HDF5_MAGIC, reading, without_odd_bytes
+from tgan_chainer.texts import count
 
 FORMAT = "tgan_chainer videos 1"
 
@@ -152,7 +153,7 @@ def read_layout(file, path):
         found = _decoded(file.attrs.get("format"))
         require(isinstance(found, str) and found == FORMAT, f"its format is {found!r}", f"{FORMAT!r}")
         frames = array("frames", np.uint8, 4)
-        require(frames.shape[3] in (1, 3), f"/frames has {frames.shape[3]} channels", "1 or 3")
+        require(frames.shape[3] in (1, 3), f"/frames has {count(frames.shape[3], 'channel')}", "1 or 3")
         _check_chunks(frames, require)
         offsets = array("offsets", np.integer, 1)[:].astype(np.int64)
         spans_all = len(offsets) > 1 and offsets[0] == 0 and offsets[-1] == len(frames)

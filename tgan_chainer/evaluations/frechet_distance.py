@@ -1,6 +1,7 @@
 import numpy as np
 
 from tgan_chainer.errors import InputError
+from tgan_chainer.texts import count
 
 
 class Moments:
@@ -45,7 +46,7 @@ class Moments:
     @property
     def covariance(self):
         if self.n < 2:
-            raise InputError(f"{self.n} samples have no covariance; at least two are needed")
+            raise InputError(f"there is no covariance of {count(self.n, 'sample')}; at least two are needed")
         return (self._products - np.outer(self._sum, self._sum) / self.n) / (self.n - 1)
 
 

@@ -2,6 +2,7 @@ import numpy as np
 
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.errors import InputError
+from tgan_chainer.texts import count
 
 
 def inception_score(probabilities, splits=1):
@@ -26,7 +27,7 @@ def inception_score(probabilities, splits=1):
         raise InputError(f"probabilities must have the shape (N, V), not {p.shape}")
     if len(p) < splits:
         raise InputError(
-            f"{len(p)} samples cannot be cut into {splits} splits: there must be as many at least"
+            f"{count(len(p), 'sample')} cannot be cut into {splits} splits: there must be as many at least"
         )
     if not np.isfinite(p).all():
         raise InputError(f"probabilities hold NaN or infinity (row {np.argmin(np.isfinite(p).all(axis=1))})")

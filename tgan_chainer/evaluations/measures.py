@@ -20,6 +20,7 @@ from tgan_chainer.processes import ONE
 from tgan_chainer.runs import Run, load_run
 from tgan_chainer.snapshots import RESUMABLE
 from tgan_chainer.spread_batch import part_of_batch
+from tgan_chainer.texts import count
 
 import chainer
 
@@ -67,7 +68,7 @@ def measure_inception(
     n_samples, n_repeats = _choose_numbers(source, n_samples, n_repeats, protocol.samples, protocol.repeats)
     check_positive_int(splits=splits)
     if n_samples < splits:
-        raise InputError(f"{n_samples} samples cannot be cut into {splits} splits; take more samples")
+        raise InputError(f"{count(n_samples, 'sample')} cannot be cut into {splits} splits; take more")
     scores, counts, options = [], [], {"batch_size": batch_size, "store": store}
     n = n_samples * n_repeats
     with _Progress(n, strict, processes, first_spare=n) as progress:
@@ -313,7 +314,7 @@ def _choose_numbers(source, n_samples, n_repeats, samples, repeats, most=None):
 def _check_enough(source, n):
     if source.n is not None and source.n < n:
         raise InputError(
-            f"{source.description['path']} holds {source.n} videos, but {n} are needed; "
+            f"{source.description['path']} holds {count(source.n, 'video')}, but {n:,} are needed; "
             "take fewer samples or repeats"
         )
 

@@ -17,6 +17,7 @@ from tgan_chainer.links import C3D
 from tgan_chainer.reading import read_npz, reading, short
 from tgan_chainer.runs import same_random_numbers
 from tgan_chainer.snapshots import load_arrays
+from tgan_chainer.texts import count
 from tgan_chainer.version import __version__
 
 import chainer
@@ -176,11 +177,11 @@ def check_videos(shape, n_frames):
     """Raise InputError unless (..., C, T, H, W) are square videos of n_frames frames, grey or RGB."""
     *_, c, t, h, w = shape
     if t != n_frames:
-        raise InputError(f"a video has {t} frames; the classifier takes {n_frames}")
+        raise InputError(f"a video has {count(t, 'frame')}; the classifier takes {n_frames}")
     if h != w:
         raise InputError(f"a video has frames of {w}×{h} pixels; they must be square")
     if c not in (1, 3):
-        raise InputError(f"a video has {c} channels; expected 1 (grey) or 3 (RGB)")
+        raise InputError(f"a video has {count(c, 'channel')}; expected 1 (grey) or 3 (RGB)")
 
 
 def load_classifier(path=None, mean=None, gpu=-1, cache=None, protocol=TGAN):

@@ -63,7 +63,8 @@ def _save(path, videos):
 
 def _encode_small(suffix, videos, layouts):
     for n, scale in layouts:
-        # One channel takes hardly more bytes than all, and no choice of colours, which takes seconds of noise.
+        # One channel takes hardly more bytes than all, and no choice of colours, which takes seconds if the
+        # videos are noise.
         grey = encode_videos(suffix, videos[:n, :1], scale=scale)
         if len(grey) <= MAX_BYTES or (n, scale) == layouts[-1]:
             encoded = encode_videos(suffix, videos[:n], scale=scale)

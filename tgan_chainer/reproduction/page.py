@@ -21,6 +21,7 @@ from tgan_chainer.reproduction.rows import TABLES
 from tgan_chainer.reproduction.tables import load_sections, view
 from tgan_chainer.runs import load_run
 from tgan_chainer.snapshots import find_snapshots
+from tgan_chainer.texts import count
 from tgan_chainer.videos import save_videos
 
 N_SAMPLES = 16
@@ -100,7 +101,7 @@ def figure(folder, name, gpu):
         name,
         f"{name}, iteration {run.iteration:,}",
         samples=data_uri("gif", samples),
-        alt=f"{N_SAMPLES} moving samples of {name} after {run.iteration} iterations",
+        alt=f"{N_SAMPLES} moving samples of {name} after {count(run.iteration, 'iteration')}",
         losses=losses(log),
     )
 

@@ -14,7 +14,8 @@ from tgan_chainer.evaluations.video_source.source import WINDOWS, VideoSource
 from tgan_chainer.reading import reading
 from tgan_chainer.snapshots import find_snapshots
 
-__all__ = ["RANGES", "WINDOWS", "DatasetSource", "FolderSource", "GeneratorSource", "VideoSource", "open_source"]
+__all__ = ["KINDS", "RANGES", "WINDOWS", "DatasetSource", "FolderSource", "GeneratorSource", "VideoSource"]
+__all__ += ["open_source"]
 
 KINDS = "a run, a snapshot, a folder of videos, an .npy, .npz or .h5 file"  # that can be opened
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from tgan_chainer.errors import InputError
 from tgan_chainer.parallel import in_order
+from tgan_chainer.texts import count
 
 WINDOWS = "random", "first", "middle"
 RESIZING = "by bicubic interpolation with antialiasing"  # Pillow's for arrays and images, libav's for videos
@@ -82,8 +83,8 @@ class VideoSource:
         start = n * repeat
         if start + n > self.n:
             raise InputError(
-                f"{self.description['path']} holds {self.n} videos; {start + n} were asked for "
-                f"({n} samples, {repeat + 1} times)"
+                f"{self.description['path']} holds {count(self.n, 'video')}; {start + n:,} were asked for "
+                f"({count(n, 'sample')}, {count(repeat + 1, 'time')})"
             )
         return np.random.RandomState(seed).permutation(self.n)[start : start + n]
 
@@ -114,7 +115,7 @@ def cut(video, n_frames, window, rng):
 
 def check_length(length, n_frames):
     if length < n_frames:
-        raise InputError(f"{length} frames; at least {n_frames} are needed")
+        raise InputError(f"{count(length, 'frame')}; at least {n_frames} are needed")
 
 
 def identity(paths):

@@ -41,6 +41,19 @@ def test_table_2_holds_for_every_layer_of_the_discriminator(limit):
     assert (network.bn2.beta.array == beta).all()
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("limit", [1, 0.5])
+def test_on_a_gpu_it_does_the_same(limit):
+    networks = [discriminator() for _ in range(2)]
+    networks[1].copyparams(networks[0])
+    networks[1].to_device("@cupy:0")
+    for network in networks:
+        network.bn2.gamma.array[:3] = chainer.get_device(network.device).send(np.array([-1, 0, 0.5], "f"))
+        SingularValueClipping(limit)(network)
+    for on_cpu, on_gpu in zip(*(network.params() for network in networks), strict=True):
+        assert_allclose(on_gpu.array.get(), on_cpu.array, rtol=0, atol=1e-6, err_msg=on_cpu.name)
+
+
 def test_an_update_that_produced_nan_is_reported_with_the_parameters_name():
     network = discriminator()
     network.conv3.W.array[0, 0] = np.nan

@@ -3,7 +3,8 @@
 import numpy as np
 
 from tgan_chainer.errors import InputError, NonFiniteError
-from tgan_chainer.functions import clip_singular_values
+from tgan_chainer.functions import clip_by_products, clip_singular_values
+from tgan_chainer.kernels import gpu
 from tgan_chainer.processes import ONE
 
 import chainer.links as L
@@ -71,17 +72,22 @@ class SingularValueClipping:
                 self._clip_gamma(path, layer)
 
     def _clip_weights(self, weights):
-        owners, changed, problem = self._owners(weights), set(), None
-        for path, W in weights.items():
-            if owners[path] == self._processes.rank and problem is None:
-                try:
-                    clipped = clip_singular_values(W, self.limit)
-                except NonFiniteError as error:
-                    problem = f"{path}/{error}"
-                    continue
-                if clipped is not W:
-                    W[...] = clipped
-                    changed.add(path)
+        owners, problem = self._owners(weights), None
+        own = {path: W for path, W in weights.items() if owners[path] == self._processes.rank}
+        changed = set()
+        if own and all(map(gpu.computes, own.values())):
+            for W, clipped in zip(own.values(), clip_by_products(list(own.values()), self.limit)):
+                W[...] = clipped
+            changed, own = set(own), {}
+        for path, W in own.items():
+            try:
+                clipped = clip_singular_values(W, self.limit)
+            except NonFiniteError as error:
+                problem = f"{path}/{error}"
+                break
+            if clipped is not W:
+                W[...] = clipped
+                changed.add(path)
         found = self._processes.gather((changed, problem))
         for _, problem in found:
             if problem is not None:
@@ -100,13 +106,14 @@ class SingularValueClipping:
         return owners
 
     def _clip_gamma(self, path, layer):
-        xp = backend.get_array_module(layer.gamma.array)
-        deviation = self.limit * xp.sqrt(layer.avg_var + layer.eps)
         gamma = layer.gamma.array
-        # A GPU would have to finish all its work for this answer. There NaN shows in the losses.
-        if xp is np and not (np.isfinite(gamma).all() and np.isfinite(deviation).all()):
+        if gpu.computes(gamma):  # which would have to finish all its work to say whether they are finite
+            gpu.clip_scale(gamma, layer.avg_var, layer.eps, self.limit, 0.01)
+            return
+        deviation = self.limit * np.sqrt(layer.avg_var + layer.eps)
+        if not (np.isfinite(gamma).all() and np.isfinite(deviation).all()):
             raise NonFiniteError(f"{path}/gamma or its running variance holds NaN or infinity")
-        gamma[...] = xp.clip(gamma, 0.01 * deviation, deviation)
+        gamma[...] = np.clip(gamma, 0.01 * deviation, deviation)
 
 
 class WeightClipping:

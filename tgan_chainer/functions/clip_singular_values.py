@@ -39,7 +39,7 @@ def clip_singular_values(W, limit=1.0):
     """
     _check(W, limit)
     if gpu.computes(W):
-        return clip_by_products(W, limit)
+        return clip_by_products([W], limit)[0]
     matrix = _as_float64_matrix(W)
     xp = backend.get_array_module(W)
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T

@@ -197,8 +197,9 @@ def gather_columns(x, grid):
     for a, (stride, pad, large) in enumerate(zip(grid.stride, grid.pad, grid.large)):
         inside.append(f"(unsigned)(o{a} * {stride} + k{a} - {pad}) < {large}u")
         place = f"({place} * {large} + o{a} * {stride} + k{a} - {pad})"
-    code = f"{_indices(names, lengths)} y = {' && '.join(inside)} ? x[{place} * {x.shape[-1]}LL + n] : T(0);"
     columns = cuda.cupy.empty((len(x), *lengths), x.dtype)
+    split = _indices(names, columns)
+    code = f"{split} y = {' && '.join(inside)} ? x[{place} * {x.shape[-1]}LL + n] : T(0);"
     return cuda.elementwise("raw T x", "T y", code, "gather_columns")(x, columns)
 
 
@@ -215,16 +216,30 @@ def add_columns(columns, grid, x):
         place_of_tap = f"({place_of_tap} * {kernel} + k{a})"
         place_of_window += f" * {small} + o{a})"
     place = f"{'(' * n_axes}(long long){place_of_tap}{place_of_window} * {n} + n"
-    code = f"{_indices(names, (*grid.large, n))} T s = 0; {loops} s += x[{place}]; {'}' * n_axes} y = s;"
+    code = f"{_indices(names, x)} T s = 0; {loops} s += x[{place}]; {'}' * n_axes} y = s;"
     cuda.elementwise("raw T x", "T y", code, "add_columns")(columns, x)
 
 
-def _indices(names, lengths):
+def _indices(names, array):
     """Return code that splits the index i of an array (C, *lengths) into c and the names."""
-    code = "int rest = i;"
-    for name, length in zip(reversed(names), reversed(lengths)):
+    # Dividing numbers of 64 bits takes several times as long.
+    code = f"{'int' if array.size < 2**31 else 'long long'} rest = i;"
+    for name, length in zip(reversed(names), reversed(array.shape)):
         code += f" const int {name} = rest % {length}; rest /= {length};"
     return code + " const int c = rest;"
+
+
+def clip_scale(gamma, var, eps, limit, lowest):
+    """Clip gamma (C,) in place to [lowest, 1] · limit · sqrt(var + eps)."""
+    kernel = cuda.elementwise(
+        "T var, T eps, T limit, T lowest",
+        "T gamma",
+        """const T deviation = limit * sqrt(var + eps);
+        if (gamma < lowest * deviation) gamma = lowest * deviation;
+        if (gamma > deviation) gamma = deviation;""",
+        "clip_scale",
+    )
+    kernel(var, eps, limit, lowest, gamma)
 
 
 def update_by_rmsprop(parameters, mean_squares, gradients, lr, alpha, eps):

@@ -241,7 +241,15 @@ def file_server(monkeypatch):
         thread.join()
 
 
-def test_the_runtime_is_fetched_once_and_checked(other_runtime, tmp_path, monkeypatch, file_server):
+@pytest.fixture
+def npm(tmp_path, monkeypatch):
+    """No npm but one that is put into this folder."""
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    return tmp_path / "bin" / "npm"
+
+
+def test_the_runtime_is_fetched_once_and_checked(other_runtime, tmp_path, monkeypatch, file_server, npm):
     monkeypatch.setenv("TGAN_CHAINER_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(runtime, "URL", file_server.url)
     file_server.files.update(FILES)
@@ -250,3 +258,17 @@ def test_the_runtime_is_fetched_once_and_checked(other_runtime, tmp_path, monkey
     monkeypatch.setenv("TGAN_CHAINER_CACHE", str(tmp_path / "other"))
     file_server.files["a.mjs"] = b"export default 2"
     refused(load_runtime, "a.mjs", "sha256", "--runtime")
+
+
+def test_npm_fetches_the_runtime_where_nothing_else_does(other_runtime, tmp_path, monkeypatch, npm):
+    monkeypatch.setenv("TGAN_CHAINER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(runtime, "URL", "https://127.0.0.1:1/")
+    refused(load_runtime, "cannot fetch", f"--runtime FILE, which `npm pack {runtime.PACKAGE}` fetches")
+    npm.write_text("#!/bin/sh\nexit 1\n")
+    npm.chmod(0o755)
+    refused(load_runtime, "cannot fetch", "--runtime FILE")
+    archive = pack(tmp_path / "ort.tgz", FILES)
+    npm.write_text(f"#!/bin/sh\n[ $1 = pack ] && [ $5 = {runtime.PACKAGE} ] && /bin/cp {archive} $4/x.tgz\n")
+    assert load_runtime() == FILES
+    npm.unlink()
+    assert load_runtime() == FILES  # it has been kept

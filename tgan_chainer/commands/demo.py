@@ -1,16 +1,17 @@
 """Write a web page that makes videos with a trained generator, in the browser.
 
-SOURCE is a results folder of train.py (its newest generator is taken) or one snapshot file. DIR/index.html
-makes up new videos, walks from one to another along the line between their z0, shows them in slow motion by
-the points between their z1 (of a TGAN), and takes a label (of a conditional model). The seeds on the page are
-those of generate.py.
+SOURCE is a results folder of train.py (its newest generator is taken), one snapshot file, or the name of
+weights that come along (generate.py --list). DIR/index.html makes up new videos, walks from one to another
+along the line between their z0, shows them in slow motion by the points between their z1 (of a TGAN), and
+takes a label (of a conditional model). The seeds on the page are those of generate.py.
 
   %(prog)s results/tgan_moving_mnist --out demo
   %(prog)s results/tgan_moving_mnist --out demo --runtime onnxruntime-web-1.30.0.tgz
 
 Everything is inside of the page: open it with a browser, mail it, or put it on a server; it needs no network.
-ONNX Runtime Web, which computes there, is fetched once, 14 MB, and kept in the cache; --runtime takes npm's
-package instead, as `npm pack onnxruntime-web@1.30.0` fetches it.
+ONNX Runtime Web, which computes there, is fetched once, 14 MB, and kept in the cache; where its server cannot
+be reached, npm fetches it, if it is installed. --runtime takes npm's package instead, as `npm pack
+onnxruntime-web@1.30.0` fetches it.
 """
 
 import os

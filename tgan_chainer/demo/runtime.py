@@ -2,10 +2,15 @@
 
 import hashlib
 import os
+import shutil
+import subprocess
+import sys
 import tarfile
+import tempfile
 
 from tgan_chainer.download import cache_folder, download
 from tgan_chainer.errors import InputError
+from tgan_chainer.files import atomic_path
 from tgan_chainer.reading import reading
 
 VERSION = "1.30.0"
@@ -30,7 +35,8 @@ def load_runtime(source=None):
 
     Args:
         source (str): npm's package, as ``npm pack`` fetches it, or a folder that it was unpacked to. None
-            takes the files from the cache, and fetches them the first time.
+            takes the files from the cache, and fetches them the first time: from ``URL`` or, where that
+            cannot be reached, by npm, if it is installed.
 
     Returns:
         dict: Name → bytes, by the names of ``FILES``.
@@ -39,15 +45,41 @@ def load_runtime(source=None):
         InputError: A file cannot be fetched or is not there, or is of another version.
     """
     if source is None:
-        folder = os.path.join(cache_folder(), PACKAGE)
-        for name, (size, sha256) in FILES.items():
-            option = f"--runtime FILE, the package {PACKAGE} of npm"
-            download(URL + name, os.path.join(folder, name), size=size, sha256=sha256, option=option)
-        source = folder
+        source = os.path.join(cache_folder(), PACKAGE)
+        try:
+            _fetch(source)
+        except InputError:
+            if not _fetch_by_npm(source):
+                raise
     if os.path.isdir(source):
         return {name: _read_checked(_find(source, name), name) for name in FILES}
     with reading(source, f"npm's package {PACKAGE}"), tarfile.open(source) as archive:
         return {name: _check(archive.extractfile(f"package/dist/{name}"), name, source) for name in FILES}
+
+
+def _fetch(folder):
+    """Fetch the files that are not in a folder; those that are there are checked."""
+    for name, (size, sha256) in FILES.items():
+        option = f"--runtime FILE, which `npm pack {PACKAGE}` fetches"
+        download(URL + name, os.path.join(folder, name), size=size, sha256=sha256, option=option)
+
+
+def _fetch_by_npm(folder):
+    """Fetch the whole package, of which two files are kept; return whether that was possible."""
+    npm = shutil.which("npm")
+    if npm is None:
+        return False
+    print(f"fetching {PACKAGE} by npm, 33 MB", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        command = [npm, "pack", "--silent", "--pack-destination", temporary, PACKAGE]
+        if subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).returncode:
+            return False
+        (archive,) = os.listdir(temporary)
+        files = load_runtime(os.path.join(temporary, archive))
+    for name, content in files.items():
+        with atomic_path(os.path.join(folder, name)) as path, open(path, "wb") as file:
+            file.write(content)
+    return True
 
 
 def _find(folder, name):

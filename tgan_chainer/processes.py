@@ -1,14 +1,14 @@
 """The processes of one run, as ``mpiexec -n 4 python experiments/train.py`` starts them: ChainerMN on MPI.
 
 Each process holds both networks and works on its part of every batch, see :mod:`tgan_chainer.spread_batch`. A
-command that MPI did not start has one process, :data:`ONE`, whose methods do nothing, so that nobody has to
-ask how many there are.
+command that MPI did not start has one process, :data:`ONE`, whose methods do nothing, so that what computes
+need not ask how many there are.
 
 What sends arrays is a communicator of ChainerMN:
 
 ==============  =========================================================================================
 ``naive``       MPI, through the memory of the CPU: the only one for CPUs
-``flat``        MPI, from GPU to GPU; with an MPI that was built without CUDA it ends in a segmentation fault
+``flat``        MPI, from GPU to GPU, if it was built with CUDA: Debian's and those of wheels were not
 ``pure_nccl``   NCCL, from GPU to GPU
 ``auto``        ``pure_nccl`` on GPUs where CuPy has NCCL, else ``naive``
 ==============  =========================================================================================
@@ -31,6 +31,7 @@ batch, more than T / 0.1 s of them gain nothing at 10 Gbit/s, and more than abou
 The paper's batch of 32 ends at 32 processes: 64 GPUs need a batch of 64 or more. None of this was measured.
 """
 
+import ctypes
 import hashlib
 import os
 import socket
@@ -84,6 +85,10 @@ class Processes:
         """Return a list of the values of all processes, which pickle has to know, by their ranks."""
         return [value]
 
+    def wait(self):
+        """Return when all processes have come here."""
+        self.gather(None)
+
     def check_same(self, arrays, when):
         """Raise ProcessesError, in every process, unless all hold the same bits.
 
@@ -98,7 +103,7 @@ class Processes:
 
 
 ONE = Processes()
-_started = ONE
+_errors = None  # the standard error of a process whose printing is dropped
 
 
 class _Several(Processes):
@@ -191,8 +196,7 @@ class _Several(Processes):
 def start(communicator="auto", gpu=None):
     """Find the other processes of this command, if mpiexec started several.
 
-    What all but the first of them print is dropped. Without OMP_NUM_THREADS, processes with the same cores
-    share these.
+    Without OMP_NUM_THREADS, processes with the same cores share these.
 
     Args:
         communicator (str): One of ``COMMUNICATORS``.
@@ -204,12 +208,7 @@ def start(communicator="auto", gpu=None):
     Raises:
         InputError: mpi4py is not installed or of another MPI than mpiexec, or there is no such communicator.
     """
-    global _started
-    if launched_size() > 1:
-        _started = _Several(communicator, gpu == -1 or not cuda.available)
-        if not _started.is_first:
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # open until the end
-    return _started
+    return _Several(communicator, gpu == -1 or not cuda.available) if launched_size() > 1 else ONE
 
 
 def launched_size():
@@ -217,30 +216,44 @@ def launched_size():
     return next((int(os.environ[name]) for name in _SIZES if os.environ.get(name, "").isdecimal()), 1)
 
 
+def launched_rank():
+    """Return the number of this process among those; 0 if MPI did not start it."""
+    if launched_size() == 1:
+        return 0
+    return next((int(os.environ[name]) for name in _RANKS if os.environ.get(name, "").isdecimal()), 0)
+
+
+def leave_talking_to_the_first():
+    """Drop what this process prints from now on, unless it is the first one; :func:`tell` it still can."""
+    global _errors
+    if launched_rank() > 0:
+        _errors = sys.stderr
+        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # open until the end
+
+
+def tell(message, traceback=""):
+    """Print to the standard error why this process ends the job: a line, and a bug's traceback before it.
+
+    Of several processes the line names this one. When all of them fail alike, the first one is to speak, and
+    to have ended the others before it is their turn.
+    """
+    size, rank = launched_size(), launched_rank()
+    if size > 1:
+        message = f"process {rank} of {size} ({socket.gethostname()}): {message}"
+        if rank > 0:
+            time.sleep(min(1.5 + rank / 2, 12))
+    print(f"{traceback}error: {message}", file=_errors or sys.stderr, flush=True)
+
+
 def outside_environment():
     """Return the environment without what MPI put there, for a command that is no process of this job."""
     return {key: value for key, value in os.environ.items() if not key.startswith(_PREFIXES)}
 
 
-def name_process(message):
-    """Put the number of this process before a message, where there are several.
-
-    When all of them fail alike, the first one is to speak, and has ended the others before it is their turn.
-    """
-    size = launched_size()
-    if size == 1:
-        return message
-    rank = next((int(os.environ[name]) for name in _RANKS if os.environ.get(name, "").isdecimal()), 0)
-    time.sleep(min(rank, 20) / 2)
-    return f"process {rank} of {size} ({socket.gethostname()}): {message}"
-
-
 def end_job(status):
     """End all processes of this job, which would otherwise wait for this one; nothing where there is one."""
-    if _started.size > 1:
-        for stream in sys.stdout, sys.stderr:
-            stream.flush()
-        _mpi_world().Abort(status)
+    if launched_size() > 1 and "mpi4py.MPI" in sys.modules:
+        sys.modules["mpi4py.MPI"].COMM_WORLD.Abort(status)
 
 
 def _mpi_world():
@@ -267,7 +280,18 @@ def _choose(communicator, on_cpu):
         raise InputError(f"communicator {communicator} is for GPUs; a CPU takes naive")
     if communicator == "pure_nccl" and not nccl._available:
         raise InputError("communicator is pure_nccl, but this CuPy has no NCCL; naive does without")
+    if communicator == "flat" and not _mpi_reads_gpus():
+        raise InputError(
+            "communicator is flat, but this MPI was built without CUDA and cannot read a GPU's memory; naive "
+            "and pure_nccl do without"
+        )
     return communicator
+
+
+def _mpi_reads_gpus():
+    """Return whether MPI takes the address of an array on a GPU; if it cannot say, it is taken to."""
+    query = getattr(ctypes.CDLL(None), "MPIX_Query_cuda_support", None)  # Open MPI's and MPICH's
+    return query is None or bool(query())
 
 
 def _create(communicator, world):

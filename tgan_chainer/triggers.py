@@ -101,7 +101,7 @@ class IterationsOrSignal:
         if self.signal is None:
             self.signal = number
             with contextlib.suppress(OSError, ValueError):  # nobody may be left to read it
-                if select.select([], [2], [], 0)[1]:
+                if self._processes.is_first and select.select([], [2], [], 0)[1]:
                     # Not print(), which the signal may have interrupted.
                     os.write(2, _TIME_IS_OVER if number == signal.SIGALRM else _MESSAGE)
         if self._may_abandon:

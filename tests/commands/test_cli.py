@@ -8,9 +8,9 @@ import sys
 import time
 
 import pytest
-from helpers import ENVIRONMENT, ROOT, call
+from helpers import ENVIRONMENT, ROOT, assert_one_line_error, call
 
-from tgan_chainer import commands
+from tgan_chainer import commands, processes
 from tgan_chainer.commands import COMMANDS, cli
 
 RUN = "train show generate interpolate export demo figures evaluate tables report train_classifier".split()
@@ -97,3 +97,28 @@ def test_the_scripts_are_those_of_the_commands():
         folder = "datasets" if name in ("moving_mnist", "ucf101", "golf", "video_folder") else "experiments"
         with open(os.path.join(ROOT, folder, f"{name}.py")) as file:
             assert f'run("{name}")' in file.read()
+
+
+@pytest.fixture(params=[0, 1])
+def rank(request, monkeypatch):
+    """The number of this process, as one of two that mpiexec started."""
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", str(request.param))
+    monkeypatch.setattr(processes, "_errors", None)
+    return request.param
+
+
+@pytest.mark.parametrize(("argument", "status"), [("--help", 0), ("--iteration", 2)])
+def test_what_all_of_several_processes_would_say_the_first_one_says(rank, argument, status):
+    result = call("train.py", argument)
+    assert bool(result.stdout + result.stderr) == (rank == 0)
+    assert result.returncode == (status if rank == 0 else 0)
+
+
+@pytest.mark.parametrize("name", sorted({*RUN} - {*commands.OF_SEVERAL}))
+def test_the_work_of_one_process_is_refused_to_several(rank, name):
+    result = call(f"{name}.py")
+    if rank == 0:
+        assert_one_line_error(result, "mpiexec started 2 processes, but this is the work of one: call ")
+    else:
+        assert (result.returncode, result.stdout, result.stderr) == (0, "", "")

@@ -1,6 +1,7 @@
 """What mpiexec starts: several processes compute what one does, and none waits for one that has gone."""
 
 import importlib.util
+import itertools
 import json
 import os
 import shutil
@@ -9,9 +10,10 @@ import subprocess
 import sys
 import time
 
+import helpers
 import numpy as np
 import pytest
-from helpers import ENVIRONMENT, EXPERIMENTS, TINY, default_signals
+from helpers import EXPERIMENTS, TINY, default_signals
 
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.logs import read_log
@@ -22,10 +24,13 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("mpi4py") is None, reason="needs mpi4py"),
 ]
 TRAIN_ALL = os.path.join(os.path.dirname(__file__), "train_all.py")
+MISHAPS = os.path.join(os.path.dirname(__file__), "mishaps.py")
 TRAIN = os.path.join(EXPERIMENTS, "train.py")
 SECONDS = 30  # within which a job ends when one of its processes does
 # A job of more processes than cores, which the tests' machine may have, and as root, as in a container.
 MPIEXEC = ["mpiexec", "--allow-run-as-root", "--oversubscribe", "-n"]
+# Whoever waits lets others compute, who may be many on a machine that runs tests.
+ENVIRONMENT = {**helpers.ENVIRONMENT, "OMPI_MCA_mpi_yield_when_idle": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +64,9 @@ def start(data):
 
 @pytest.fixture
 def train(start, data):
-    def train(n, out, *options, iterations=100_000):
+    def train(n, out, *options, iterations=100_000, by=()):
         options = ["--batch-size", 8, "--data", data, "--out", out, "--iterations", iterations, *options]
-        return start(n, TRAIN, *TINY, *options)
+        return start(n, *by, TRAIN, *TINY, *options)
 
     return train
 
@@ -90,11 +95,15 @@ def ranks_of(job):
     return found
 
 
-def wait_for_log(out, n=1):
-    end = time.monotonic() + 120
-    while not os.path.isdir(out) or len(read_log(out)) < n:
+def wait_until(condition, seconds=300):
+    end = time.monotonic() + seconds
+    while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def wait_for_log(out, n=1):
+    wait_until(lambda: os.path.isdir(out) and len(read_log(out)) >= n)
 
 
 def newest(out):
@@ -144,16 +153,48 @@ def test_another_number_of_processes_goes_on_with_a_run(train, tmp_path):
             np.testing.assert_allclose(array, newest(out)[1][name], rtol=0.05, atol=0.05, err_msg=name)
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-def test_a_process_that_is_killed_ends_the_job(train, tmp_path, rank):
-    out = tmp_path / "run"
-    job = train(2, out, "--snapshot-interval", 2)
-    wait_for_log(out, 2)
-    os.kill(ranks_of(job)[rank], signal.SIGKILL)
+def mishap(train, folder, rank, where, what):
+    """Start a training with a mishap; return its status and output when it has ended, soon after that."""
+    mark = folder / "mark"
+    by = MISHAPS, rank, where, what, mark
+    job = train(2, folder / "run", "--snapshot-interval", 2, by=by)
+    wait_until(lambda: mark.exists() or job.poll() is not None)
     status, output = ended(job, SECONDS)
-    assert status != 0
-    assert f"process rank {rank} " in output and "signal 9" in output, output
-    assert newest(out)[0]["iteration"] >= 2
+    assert mark.exists() and status != 0, output
+    if where == "writing":  # the one before is there, and nothing half written is called a snapshot
+        assert newest(folder / "run")[0]["iteration"] == 2
+    return status, output
+
+
+def assert_names_the_process(rank, what, output):
+    if what == "kill":
+        assert f"process rank {rank} " in output and "signal 9" in output, output
+    else:
+        (line,) = error_lines(output)
+        assert f"process {rank} of 2 " in line, output
+        assert {"raise": "RuntimeError: a mishap", "full": "File too large"}[what] in line
+
+
+def test_a_process_that_is_killed_in_the_middle_of_a_sum_ends_the_job(train, tmp_path):
+    assert_names_the_process(1, "kill", mishap(train, tmp_path, 1, "allreduce", "kill")[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rank", "where", "what"),
+    [
+        (0, "writing", "full"),
+        *itertools.product((0, 1), ("start", "connected", "allreduce", "writing"), ("kill", "raise")),
+    ],
+)
+def test_a_mishap_ends_the_job_wherever_it_happens(train, tmp_path, rank, where, what):
+    assert_names_the_process(rank, what, mishap(train, tmp_path, rank, where, what)[1])
+
+
+def test_parameters_that_differ_stop_the_run_at_the_next_snapshot(train, tmp_path):
+    status, output = mishap(train, tmp_path, 1, "writing", "change")
+    (line,) = error_lines(output)
+    assert status == 1 and "dis/conv1/W of process 1 " in line and "after iteration 4" in line
 
 
 def test_a_process_that_fails_ends_the_job_with_one_line(train, tmp_path):

@@ -27,10 +27,14 @@ COMMANDS = {
     "video_folder": "make a data set of your own videos",
 }
 
+OF_SEVERAL = "train", "evaluate"  # what several processes of mpiexec's can share
+
 
 def run(name):
     """Run a command with the arguments of this process, and exit with its status."""
-    cli.run_command(lambda: importlib.import_module(f"tgan_chainer.commands.{name}").main())
+    cli.run_command(
+        lambda: importlib.import_module(f"tgan_chainer.commands.{name}").main(), of_several=name in OF_SEVERAL
+    )
 
 
 def main():

@@ -12,7 +12,7 @@ from tgan_chainer.checks import suggestion
 from tgan_chainer.commands.streams import protect_streams
 from tgan_chainer.errors import InputError, NonFiniteError, ProcessesError
 from tgan_chainer.parallel import prepare_process
-from tgan_chainer.processes import end_job, launched_size, name_process
+from tgan_chainer.processes import end_job, launched_rank, launched_size, leave_talking_to_the_first, tell
 from tgan_chainer.reading import message_line
 
 # How this process was called, for messages that tell how to call it again; None is by a script.
@@ -51,28 +51,37 @@ class ArgumentParser(argparse.ArgumentParser):
         return namespace
 
     def error(self, message):
+        _leave_to_the_first()
         self.exit(_fail(message))
 
+    def _print_message(self, message, file=None):
+        if launched_rank() == 0:
+            super()._print_message(message, file)
 
-def run_command(main):
+
+def run_command(main, of_several=False):
     """Run ``main()`` and exit the process with its status.
 
     Bad input and failures of the file system (missing file, disk full, ...) become one line on stderr and
     status 2, diverged training becomes status 1 and Ctrl-C status 130. Anything else is a bug of ours and
     keeps its traceback. The process is prepared by :func:`tgan_chainer.parallel.prepare_process`, and its
     output by :func:`~tgan_chainer.commands.streams.protect_streams`. If it is one of several of a job, and
-    fails, the others end, too.
+    fails, the others end, too; the first one alone prints, but for errors.
 
     Args:
         main (callable): Takes no argument, returns an exit status or None for 0.
+        of_several (bool): Whether it knows what to do as one of several processes that mpiexec started.
     """
     failed = True
     try:
         sys.unraisablehook = _pass_on_interrupts
         protect_streams()
+        leave_talking_to_the_first()
         # A notebook sets it, also for its terminal. The commands write files, and show no windows.
         os.environ.pop("MPLBACKEND", None)
         prepare_process()
+        if not of_several:
+            _check_is_alone()
         status = main()
         failed = False
     except InputError as error:
@@ -85,12 +94,15 @@ def run_command(main):
         status = _fail(f"out of memory: {error}; a smaller batch size or fewer videos at a time need less")
     except KeyboardInterrupt:
         status = 128 + signal.SIGINT
-        print(name_process("interrupted"), file=sys.stderr)
-    except Exception:
+        if launched_size() == 1:
+            print("interrupted", file=sys.stderr)
+        else:
+            _fail("interrupted")
+    except Exception as error:
         if launched_size() == 1:
             raise
-        traceback.print_exc()
-        status = _fail("a bug, see above", status=1)
+        status, line = 1, message_line(f"a bug, see above: {type(error).__name__}: {error}")
+        tell(line, traceback.format_exc())
     if failed:
         end_job(status)
     sys.exit(status)
@@ -114,6 +126,21 @@ def _options(parser):
                 yield from _options(command)
 
 
+def _check_is_alone():
+    if launched_size() > 1:
+        _leave_to_the_first()
+        raise InputError(
+            f"mpiexec started {launched_size()} processes, but this is the work of one: call {how_called()} "
+            "without mpiexec"
+        )
+
+
+def _leave_to_the_first():
+    """End this process if it is not the first one, which is to meet the same and to tell it."""
+    if launched_rank() > 0:
+        sys.exit(0)
+
+
 def _fail(message, status=2):
-    print("error: " + name_process(message_line(message)), file=sys.stderr)
+    tell(message_line(message))
     return status

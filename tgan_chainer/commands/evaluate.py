@@ -152,10 +152,10 @@ def main(argv=None):
     if processes.is_first:
         check_can_write(out)
     else:
-        processes.gather(None)  # when the first one has fetched what is missing
+        processes.wait()  # until the first one has fetched what is missing
     score = {"inception": Inception, "frechet": Frechet, "gam": Game}[args.score](args)
     if processes.is_first:
-        processes.gather(None)
+        processes.wait()
         print(printable(score.opening()), flush=True)
     try:
         measured = {"score": args.score, **score.measure(processes)}

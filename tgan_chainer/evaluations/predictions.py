@@ -14,6 +14,7 @@ import numpy as np
 
 from tgan_chainer.download import cache_folder
 from tgan_chainer.errors import InputError
+from tgan_chainer.parallel import chunks
 from tgan_chainer.processes import ONE
 
 
@@ -72,8 +73,9 @@ def predictions_of(
     videos = source.read([item if unreadable is None else _with_errors(item) for item in own])
     rows = _classify(videos, classifier, batch_size, features)
     computed = _in_turn(rows, len(new), batch_size, processes, keep)
+    kept = _look_up([key for key in keys if key in known], store, processes)
     for key in keys:
-        row = processes.gather(store.get(key))[0] if key in known else next(computed)
+        row = next(kept if key in known else computed)
         if isinstance(row, Exception):
             unreadable.append(" ".join(str(row).split()))
             yield None
@@ -109,6 +111,12 @@ def _in_turn(rows, n, turn, processes, keep=lambda start, rows: None):
         of_all = sum(processes.gather(own), [])
         keep(start, of_all)
         yield from of_all
+
+
+def _look_up(keys, store, processes):
+    """Yield what the first process's store has under those keys, some at a time."""
+    for piece in chunks(len(keys), 100):
+        yield from processes.gather([store.get(key) for key in keys[piece]])[0]
 
 
 def _with_errors(item):

@@ -17,6 +17,7 @@ VERSION = re.search(r'^__version__ = "([^"]+)"', VERSION_FILE, re.MULTILINE).gro
 
 INSTALL_REQUIRES = [
     "chainer==7.8.1",  # its last release; tgan_chainer/_chainer_compat.py is written against this one
+    "filelock>=3.30",  # the first with leases; Chainer asks for it in any version
     "numpy>=1.23",
     "h5py>=3.9",  # the first whose wheels list the chunks of a data set (chunk_iter)
     "imageio[pyav]>=2.37.3",  # the first that writes with PyAV 17

@@ -335,6 +335,34 @@ def test_a_command_that_is_killed_takes_its_training_with_it(tmp_path, options, 
     assert not list(folder.parent.glob("*.incomplete-*"))  # it wrote a snapshot, and went on from there
 
 
+@pytest.mark.slow
+def test_two_commands_share_the_rows_and_one_goes_on_alone(tmp_path, options):
+    smoke = tmp_path / "results" / "smoke"
+    one = start(tmp_path, 3, options, [])
+    try:
+        other = subprocess.Popen(
+            [sys.executable, os.path.join(EXPERIMENTS, "tables.py"), "3", *map(str, options)],
+            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        until = time.monotonic() + 200
+        while not find_snapshots(smoke / "tgan_z1_moving_mnist"):  # of the last row
+            assert time.monotonic() < until and other.poll() is None
+            time.sleep(0.1)
+        assert one.poll() is None and find_snapshots(smoke / "model3d_svc_moving_mnist")
+        one.kill()  # the player whom all others meet is at its training yet
+        one.communicate(timeout=60)
+        printed, _ = other.communicate(timeout=300)
+    finally:
+        kill_all(one)
+    assert other.returncode == 0, printed
+    assert "another process is at work on results/smoke/tgan_moving_mnist" in printed
+    assert {row["status"] for row in load(tmp_path, 3).values()} == {"done"}
+    for name in "model3d_gan", "model3d_svc", "tgan_z1":
+        with open(smoke / f"{name}_moving_mnist" / "provenance.json", encoding="utf-8") as file:
+            assert len(json.load(file)) == 1  # trained once
+    assert not list(tmp_path.rglob("*.lock"))
+
+
 def test_a_training_that_is_killed_is_a_failed_row(tmp_path, options):
     process = start(tmp_path, 3, options, ["--rows", "model3d_svc_moving_mnist"])
     try:

@@ -1,13 +1,21 @@
 """What is trained and scored for a table, and where; that it is, tests of the command show."""
 
+import os
+import socket
+import subprocess
+import sys
+import time
+
 import pytest
-from helpers import refused
+from helpers import ENVIRONMENT, refused
 
 from tgan_chainer.commands import train
 from tgan_chainer.commands.options import given_settings
 from tgan_chainer.config import Config, as_options
+from tgan_chainer.errors import InputError
+from tgan_chainer.reproduction import running
 from tgan_chainer.reproduction.rows import TABLES
-from tgan_chainer.reproduction.running import Order, default_data, load_preset, summarize
+from tgan_chainer.reproduction.running import Busy, Order, claimed, default_data, load_preset, summarize
 from tgan_chainer.runs import Run
 
 
@@ -55,3 +63,67 @@ def test_a_summary_names_each_machine_and_commit_that_trained_a_run_once():
         "iterations": 7, "seed": 4, "wall_time": 1.5, "hardware": "one, two", "commit": "abc"
     }  # fmt: skip
     assert summarize(Run(Config()))["hardware"] is None
+
+
+HOLD = """
+import socket, sys, time
+path, host, lease = sys.argv[1:]
+socket.gethostname = lambda: host
+from tgan_chainer.reproduction import running
+running.LEASE = float(lease)
+with running.claimed(path):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def hold(tmp_path, monkeypatch):
+    """A function that starts a process, on a host of some name, which holds the lock file of a row."""
+    monkeypatch.setattr(running, "LEASE", 3)
+    started = []
+
+    def hold(host):
+        command = [sys.executable, "-c", HOLD, tmp_path / "row", host, running.LEASE]
+        process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, env=ENVIRONMENT)
+        started.append(process)
+        assert process.stdout.readline() == b"held\n"
+        return process
+
+    yield hold
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def is_free(path):
+    try:
+        with claimed(str(path)):
+            return True
+    except Busy:
+        return False
+
+
+@pytest.mark.parametrize("host", [socket.gethostname(), "elsewhere"])
+def test_a_row_is_one_process_s_while_it_lives(hold, tmp_path, host):
+    holder = hold(host)
+    text = (tmp_path / "row.lock").read_text()
+    assert str(holder.pid) in text and host in text
+    until = time.monotonic() + 1.5 * running.LEASE
+    while time.monotonic() < until:  # it is renewed
+        assert not is_free(tmp_path / "row")
+        time.sleep(0.2)
+    holder.kill()
+    holder.wait()
+    begin = time.monotonic()
+    while not is_free(tmp_path / "row"):
+        assert host == "elsewhere" and time.monotonic() - begin < 3 * running.LEASE
+        time.sleep(0.1)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_row_that_fails_or_is_interrupted_is_free(tmp_path):
+    for error in InputError, KeyboardInterrupt:
+        with pytest.raises(error), claimed(str(tmp_path / "row")):
+            raise error
+        assert os.listdir(tmp_path) == []

@@ -1,10 +1,13 @@
 """Running a table: training what is missing, scoring what is trained, row by row."""
 
+import contextlib
 import dataclasses
 import functools
 import os
 import sys
 import time
+
+from filelock import SoftFileLease, Timeout
 
 from tgan_chainer import provenance
 from tgan_chainer.children import Interrupted, call
@@ -21,7 +24,7 @@ from tgan_chainer.evaluations import (
     open_source,
 )
 from tgan_chainer.evaluations.video_source import DatasetSource
-from tgan_chainer.files import locked
+from tgan_chainer.files import locked, make_folder
 from tgan_chainer.logs import has_log
 from tgan_chainer.reading import message_line
 from tgan_chainer.reproduction import departures
@@ -31,6 +34,15 @@ from tgan_chainer.snapshots import RESUMABLE, find_snapshots, newest_snapshot
 
 # Seconds that a training, whose caller was killed, has to finish its iteration and to write its snapshot.
 PATIENCE = 60
+# Seconds after which a lock file that its holder, on another host, no longer renews is nobody's. A holder on
+# this host is looked for among its processes.
+LEASE = 120
+# Seconds after which rows that others had are asked for again.
+PAUSE = 3
+
+
+class Busy(Exception):
+    """Another process, here or on another host, does this work now."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,23 +147,72 @@ def make(order, rows, table):
     Returns:
         int: The exit status: 0, 1 if a row failed, 128 + the number of the signal that ended it.
     """
-    status = 0
+    status, left, begun = 0, list(rows), set()
+
+    def attempt(row):
+        with claimed(f"{table.path}.{table.preset}.{row.config or 'data'}"):
+            if row not in begun:
+                print(f"\n[{rows.index(row) + 1}/{len(rows)}] {row.name}", flush=True)
+            begun.add(row)
+            table.add(row, score(row, table.entry(row)))
+
     try:
         score = {3: Games, 4: Scores}[order.number](order)
-        for i, row in enumerate(rows):
-            print(f"\n[{i + 1}/{len(rows)}] {row.name}", flush=True)
-            try:
-                table.add(row, score(row, table.entry(row)))
-            except (InputError, NonFiniteError, OSError, MemoryError) as error:
-                text = " ".join(str(error).split())
-                print(f"failed: {message_line(text)}", file=sys.stderr)
-                table.add(row, {"status": f"failed: {text}"})
-                status = 1
+        while left:
+            others = []
+            for row in left:
+                try:
+                    attempt(row)
+                except Busy:
+                    others.append(row)
+                except (InputError, NonFiniteError, OSError, MemoryError) as error:
+                    text = " ".join(str(error).split())
+                    print(f"failed: {message_line(text)}", file=sys.stderr)
+                    table.add(row, {"status": f"failed: {text}"})
+                    status = 1
+            if others == left:  # all that could be done meanwhile is done
+                time.sleep(PAUSE)
+            left = others
     except KeyboardInterrupt as interrupt:
         print("interrupted; what is done is kept, and the same command goes on from there", file=sys.stderr)
         status = interrupt.status if isinstance(interrupt, Interrupted) else 130
     table.write()
     return status
+
+
+@contextlib.contextmanager
+def claimed(path, wait=False):
+    """Hold the lock file ``path.lock`` while the block runs, so that no other process does the same work.
+
+    It counts on every host that sees the folder, also where the file system has no locks. The file names host
+    and process. It is removed in the end, and taken over from a process that was killed.
+
+    Raises:
+        Busy: Another process holds it, and ``wait`` is False.
+    """
+    make_folder(os.path.dirname(path))
+    lease = _lease(os.path.abspath(f"{path}.lock"))
+    try:
+        lease.acquire(timeout=0)
+    except Timeout as error:
+        if lease.lock_file not in _told:
+            print(f"\nanother process is at work on {path}: see {path}.lock", flush=True)
+        _told.add(lease.lock_file)
+        if not wait:
+            raise Busy(path) from error
+        lease.acquire(poll_interval=PAUSE)
+    try:
+        yield
+    finally:
+        lease.release()
+
+
+_told = set()
+
+
+@functools.cache  # since it remembers since when a file has not been renewed
+def _lease(path):
+    return SoftFileLease(path, lease_duration=LEASE)
 
 
 class Games:
@@ -163,7 +224,7 @@ class Games:
     def __call__(self, row, known):
         order, n_samples = self.order, self.order.preset.gam
         names = PLAYER_A, row.config
-        folders = [trained(name, order) for name in names]
+        folders = all_trained(names, order)
         if None in folders:
             return {"status": "not run"}
         runs = [read_newest(folder) for folder in folders]
@@ -203,7 +264,10 @@ class Scores:
         if path is None and order.preset.classifier:
             path = own
             if not os.path.exists(path):
-                train_classifier(path, order)
+                if not order.train:
+                    raise InputError(f"there is no {path}; give --classifier FILE, or leave out --no-train")
+                with claimed(path, wait=True):
+                    train_classifier(path, order)
         self.classifier = load_classifier(path, order.mean, order.gpu)
         data = self.classifier.description.get("training", {}).get("data")
         if path == own and not (isinstance(data, dict) and same_data(data, order.described)):
@@ -250,9 +314,9 @@ class Scores:
 
 
 def train_classifier(path, order):
-    """Train a small classifier of the data, under another name until it is trained to its end."""
-    if not order.train:
-        raise InputError(f"there is no {path}; give --classifier FILE, or leave out --no-train")
+    """Train a small classifier of the data, if there is none yet, under another name until its end."""
+    if os.path.exists(path):
+        return
     print("\ntraining a small classifier, since there is no --classifier", flush=True)
     iterations, batch_size = order.preset.classifier
     command = [order.data, "--out", path + ".part", "--force"]
@@ -274,13 +338,37 @@ def default_data(number, preset):
     name = "moving_digit.h5" if preset.digits[number] == 1 else "moving_mnist.h5"
     path = os.path.join(preset.folder, name)
     if not os.path.exists(path):
-        call("moving_mnist", "--digits", preset.digits[number], "--clips", 200, "--out", path)
+        with claimed(path, wait=True):
+            if not os.path.exists(path):
+                call("moving_mnist", "--digits", preset.digits[number], "--clips", 200, "--out", path)
     return path
 
 
+def all_trained(names, order):
+    """Return :func:`trained` of each, or raise Busy when all have been trained that nobody else is at."""
+    folders, busy = [], None
+    for name in names:
+        try:
+            folders.append(trained(name, order))
+        except Busy as error:
+            busy = error
+    if busy is not None:
+        raise busy
+    return folders
+
+
 def trained(name, order):
-    """Return the folder of a run that is trained to its end, or None if it is not and must not be."""
+    """Return the folder of a run that is trained to its end, or None if it is not and must not be.
+
+    Raises:
+        Busy: Another process is training it.
+    """
     folder = os.path.join(order.preset.folder, name)
+    with claimed(folder) if order.train else contextlib.nullcontext():
+        return _trained(name, folder, order)
+
+
+def _trained(name, folder, order):
     config = configuration(name)
     settings = dict(order.preset.settings)
     if config.learning_rate != Config.learning_rate:  # of a row with an optimizer of its own

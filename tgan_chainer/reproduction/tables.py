@@ -52,7 +52,8 @@ class TableFile:
         self.sections = self._load()
 
     def entry(self, row):
-        """Return what is known of a :class:`~tgan_chainer.reproduction.rows.Row`, a dict."""
+        """Return what is known of a :class:`~tgan_chainer.reproduction.rows.Row`, a dict, by the file."""
+        self.sections = self._load()  # another process may have added it meanwhile
         return self.sections[self.preset]["rows"][row.name]
 
     def add(self, row, result):

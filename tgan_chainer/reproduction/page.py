@@ -87,7 +87,8 @@ def write_page(folder, out, gpu=None):
 def figure(folder, name, gpu):
     """Return the :class:`Figure` of a run's samples and loss curves, or of why there are none."""
     if not find_snapshots(folder):
-        return Figure(name, name, problem=printable(f"{folder} is not there."))
+        problem = "holds no snapshot" if os.path.isdir(folder) else "is not there"
+        return Figure(name, name, problem=printable(f"{folder} {problem}."))
     try:
         run, log = load_run(folder, get_device(gpu), with_discriminator=False), read_log(folder)
     except (InputError, OSError) as error:

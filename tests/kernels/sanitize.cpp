@@ -24,15 +24,17 @@ static std::vector<float> numbers(long n) {
 int main() {
   const int threads = 3;
   for (int i = 0; i < 120; i++) {
-    // n, channels of the large and the small side; of three axes: large, small, kernel, stride, pad
-    long g[18] = {1 + rand() % 20, 1 + rand() % 9, 1 + rand() % 9}, *large = g + 3, *small = g + 6,
-         *kernel = g + 9, *stride = g + 12, *pad = g + 15, large_size = 1, small_size = 1, taps = 1;
+    // n, channels of the large and the small side; of three axes: large, small, kernel, stride, pad, and of
+    // the whole kernel, length and the kernel's first element
+    long g[24] = {1 + rand() % 20, 1 + rand() % 9, 1 + rand() % 9}, *large = g + 3, *small = g + 6,
+         *kernel = g + 9, *stride = g + 12, *pad = g + 15, *whole = g + 18, *first = g + 21, large_size = 1, small_size = 1, taps = 1;
     for (int axis = 0; axis < 3; axis++) {
       kernel[axis] = i % 3 ? 2 + i % 3 : 1 + rand() % 5, stride[axis] = i % 3 ? 3 - i % 3 : 1 + rand() % 3;
       pad[axis] = rand() % 3;
       large[axis] = kernel[axis] + rand() % 6;
       small[axis] = (large[axis] + 2 * pad[axis] - kernel[axis]) / stride[axis] + 1;
-      large_size *= large[axis], small_size *= small[axis], taps *= kernel[axis];
+      first[axis] = rand() % 2, whole[axis] = first[axis] + kernel[axis] + rand() % 2;
+      large_size *= large[axis], small_size *= small[axis], taps *= whole[axis];
     }
     auto x = numbers(g[1] * large_size * g[0]), y = numbers(g[2] * small_size * g[0]),
          W = numbers(g[1] * g[2] * taps);

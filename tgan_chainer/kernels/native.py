@@ -53,36 +53,40 @@ def computes(x):
 
 def convolve(x, W, grid, b=None):
     y = np.empty((len(W), *grid.small, len(x)), np.float32)
-    _filter(0, grid, W.shape, batch_last(x), grid.used_kernel(W), b, y)
+    _filter(0, grid, W.shape, batch_last(x), W, b, y)
     return batch_first(y)
 
 
 def deconvolve(y, W, grid, b=None):
     x = np.empty((W.shape[1], *grid.large, len(y)), np.float32)
-    _filter(1, grid, W.shape, batch_last(y), grid.used_kernel(W), b, x)
+    _filter(1, grid, W.shape, batch_last(y), W, b, x)
     return batch_first(x)
 
 
 def kernel_gradient(x, y, grid):
-    gW = np.empty((y.shape[1], x.shape[1], *grid.kernel), np.float32)
+    gW = np.empty((y.shape[1], x.shape[1], *grid.whole_kernel), np.float32)
     _filter(2, grid, gW.shape, batch_last(x), batch_last(y), None, gW)
-    return grid.whole_gradient(gW)
+    return gW
 
 
 def _filter(operation, grid, W_shape, first, second, b, to):
     if first.size == 0 or second.size == 0:
         to[...] = 0
         return
-    axes = grid.large, grid.small, grid.kernel, grid.stride, grid.pad
+    first_tap = tuple(used.start for used in grid.used)
+    axes = grid.large, grid.small, grid.kernel, grid.stride, grid.pad, grid.whole_kernel, first_tap
     n = to.shape[-1] if operation < 2 else first.shape[-1]
     _call("tgan_filter", operation, _geometry(n, *W_shape[1::-1], *axes), first, second, b, to)
 
 
 @functools.lru_cache(1024)
-def _geometry(n, n_large, n_small, large, small, kernel, stride, pad):
-    axes = [(1,) * (3 - len(values)) + values for values in (large, small, kernel, stride)]
-    pad = (0,) * (3 - len(pad)) + pad
-    return (ctypes.c_long * 18)(n, n_large, n_small, *sum(axes, ()), *pad)
+def _geometry(n, n_large, n_small, large, small, kernel, stride, pad, whole_kernel, first_tap):
+    def of_three_axes(values, of_missing):
+        return (of_missing,) * (3 - len(values)) + values
+
+    lengths = [of_three_axes(values, 1) for values in (large, small, kernel, stride)]
+    rest = of_three_axes(pad, 0), of_three_axes(whole_kernel, 1), of_three_axes(first_tap, 0)
+    return (ctypes.c_long * 24)(n, n_large, n_small, *sum((*lengths, *rest), ()))
 
 
 def normalize(x, gamma, beta, mean, var, eps, slope, is_fixed):

@@ -152,9 +152,19 @@ inline void transform(const V *from, V *to /* (Z::rows, Y::rows, X::rows) */) {
 }
 
 // What a convolution maps to what: of three axes, the missing ones first, of length, kernel and stride 1.
+//
+// `kernel` and `pad` leave out those elements of a whole kernel that see nothing but padding; it begins at
+// first_tap of the whole one. In the last convolution of the paper's discriminator that is half of it.
 struct Geometry {
   long n, large_channels, small_channels;
-  long large[3], small[3], kernel[3], stride[3], pad[3];
+  long large[3], small[3], kernel[3], stride[3], pad[3], whole_kernel[3], first_tap[3];
+
+  // Elements of the whole kernel of two channels, and the place of one element of the kernel among them.
+  long taps_of_pair() const { return whole_kernel[0] * whole_kernel[1] * whole_kernel[2]; }
+  long place_of_tap(long z, long y, long x) const {
+    const long of_zy = (first_tap[0] + z) * whole_kernel[1] + first_tap[1] + y;
+    return of_zy * whole_kernel[2] + first_tap[2] + x;
+  }
 };
 
 template <class T>
@@ -246,7 +256,7 @@ class Filtering : Geometry {
       const long y = tap / RX % RY * phases[1] + phase / phases[2] % phases[1];
       const long x = tap % RX * phases[2] + phase % phases[2];
       const bool exists = z < kernel[0] && y < kernel[1] && x < kernel[2];
-      *next++ = exists ? (z * kernel[1] + y) * kernel[2] + x : NOWHERE;
+      *next++ = exists ? place_of_tap(z, y, x) : NOWHERE;
     }
   }
   ~Filtering() { free(places); }
@@ -415,11 +425,11 @@ class Filtering : Geometry {
                                                   q[1] + t / met[2] % met[1] * stride[1],
                                                   q[2] + t % met[2] * stride[2]};
               const bool exists = tap[0] < kernel[0] && tap[1] < kernel[1] && tap[2] < kernel[2];
-              const long place = (tap[0] * kernel[1] + tap[1]) * kernel[2] + tap[2];
+              const long place = place_of_tap(tap[0], tap[1], tap[2]);
               float *to = of_first_tap(q) + start * depth + k * height;
               for (int i = 0; i < height; i++) {
                 const long of_pair = k / n_met * large_channels + start + i;
-                to[i] = exists ? W[of_pair * kernel[0] * kernel[1] * kernel[2] + place] : 0;
+                to[i] = exists ? W[of_pair * taps_of_pair() + place] : 0;
               }
             }
           });
@@ -470,22 +480,25 @@ class Filtering : Geometry {
     const long blocks = divide_up(units_count, block);
     const long column_parts = size <= BLOCK ? smaller(blocks, 8L) : 1;
     const long channel_parts = column_parts > 1 ? 1 : smaller((long)threads, large_channels);
-    const long group =
-        larger(1L, smaller(large_channels, 128 / n_phases));  // channels whose columns are held
+    // Channels whose columns are held. Where one block is all, so are their sums: they do not wait in memory.
+    const bool is_one_block = blocks == 1;
+    const long group = larger(1L, smaller(large_channels, (is_one_block ? 32 : 128) / n_phases));
     const long width = block * lanes + PADDING;
     const long n_sums = column_parts > 1 ? column_parts * size : 0;
     float *sums = n_sums ? allocate(n_sums) : nullptr;
     if (n_sums && !sums) return false;
     const long of_x = group * n_phases * width + PADDING, of_y = small_channels * width + PADDING;
-    const long scratch = (n_sums ? 0 : size) + E * (of_x + of_y) + block * lanes * COLUMNS;
+    const long held = is_one_block ? E * small_channels * padded(group * n_phases) : size;
+    const long scratch = (n_sums ? 0 : held) + E * (of_x + of_y) + block * lanes * COLUMNS;
     bool done = for_parts(column_parts * channel_parts, scratch, threads, [&](long part, float *memory) {
       const long i = part / channel_parts, j = part % channel_parts;
       const long channel = large_channels * j / channel_parts, end = large_channels * (j + 1) / channel_parts;
-      const long row = padded((end - channel) * n_phases), of_product = small_channels * row;
-      float *gU = n_sums ? sums + i * size : memory, *y_columns = n_sums ? memory : memory + size;
+      const long row = padded((is_one_block ? group : end - channel) * n_phases);
+      const long of_product = small_channels * row;
+      float *gU = n_sums ? sums + i * size : memory, *y_columns = n_sums ? memory : memory + held;
       float *x_columns = y_columns + E * of_y, *panel = x_columns + E * of_x;
-      memset(gU, 0, 4 * E * of_product);
-      for (long b = blocks * i / column_parts; b < blocks * (i + 1) / column_parts; b++) {
+      const long first_block = blocks * i / column_parts;
+      for (long b = first_block; b < blocks * (i + 1) / column_parts; b++) {
         const Units units{*this, b * block, block, 0, chunks};
         const long depth = units.count * lanes;
         for (long m = 0; m < small_channels; m++)
@@ -502,15 +515,19 @@ class Filtering : Geometry {
           for (int e = 0; e < E; e++)
             for (long r = 0; r < rows; r += COLUMNS) {
               transpose_panel<lanes>(x_columns + e * of_x + r * width, width, int(rows - r), depth, panel);
-              float *target = gU + e * of_product + (c - channel) * n_phases + r;
-              for_blocks(small_channels, [&](long m, int height) {
-                multiply_rows<false, true>(height, depth, y_columns + e * of_y + m * width, width,
-                                           panel_at(panel), target + m * row, row);
-              });
+              float *target = gU + e * of_product + (is_one_block ? 0 : (c - channel) * n_phases) + r;
+              auto multiply = [&](auto adds) {
+                for_blocks(small_channels, [&](long m, int height) {
+                  multiply_rows<false, adds>(height, depth, y_columns + e * of_y + m * width, width,
+                                             panel_at(panel), target + m * row, row);
+                });
+              };
+              b == first_block ? multiply(std::false_type()) : multiply(std::true_type());
             }
+          if (is_one_block) store_kernel(gU, row, c, c + rows / n_phases, gW);
         }
       }
-      if (!n_sums) store_kernel(gU, row, channel, end, gW);
+      if (!n_sums && !is_one_block) store_kernel(gU, row, channel, end, gW);
     });
     if (done && n_sums) {
       for (long i = 1; i < column_parts; i++)
@@ -563,9 +580,12 @@ class Filtering : Geometry {
             }
           }
     });
+    const long n_taps = kernel[0] * kernel[1] * kernel[2];
+    memset(gW, 0, 4 * small_channels * large_channels * taps_of_pair());
     for (long k = 0; done && k < size; k++) {
-      gW[k] = 0;
-      for (long i = 0; i < parts * WIDTH; i++) gW[k] += sums[(i / WIDTH * size + k) * WIDTH + i % WIDTH];
+      const long z = k % n_taps / (kernel[1] * kernel[2]), y = k / kernel[2] % kernel[1], x = k % kernel[2];
+      float &to = gW[k / n_taps * taps_of_pair() + place_of_tap(z, y, x)];
+      for (long i = 0; i < parts * WIDTH; i++) to += sums[(i / WIDTH * size + k) * WIDTH + i % WIDTH];
     }
     free(sums);
     return done;
@@ -824,7 +844,7 @@ class Filtering : Geometry {
   float *transformed_kernel(const float *W) const {
     const long rows = is_adjoint ? large_rows : small_channels,
                depth = is_adjoint ? small_channels : large_rows;
-    const long n_taps = kernel[0] * kernel[1] * kernel[2];
+    const long n_taps = taps_of_pair();
     // Blocks are those of the products: for the adjoint they start anew at each group of channels.
     const long group = is_adjoint ? channel_group() * n_phases : rows, of_group = count_blocks(group);
     const long blocks = rows / group * of_group + count_blocks(rows % group);
@@ -868,8 +888,9 @@ class Filtering : Geometry {
 
   // Gᵀ of the sums gU (product, small side's channel, row of the large side's `channel` to `end`) → their gW.
   void store_kernel(const float *gU, long row, long channel, long end, float *gW) const {
-    const long n_taps = kernel[0] * kernel[1] * kernel[2], rows = (end - channel) * n_phases;
-    for (long m = 0; m < small_channels; m++)
+    const long n_taps = taps_of_pair(), rows = (end - channel) * n_phases;
+    for (long m = 0; m < small_channels; m++) {
+      memset(gW + (m * large_channels + channel) * n_taps, 0, 4 * (end - channel) * n_taps);
       for (long r = 0; r < rows; r += WIDTH) {
         Vector<WIDTH> sums[E], taps[TAPS];
         for (int e = 0; e < E; e++) sums[e] = load<WIDTH>(gU + (e * small_channels + m) * row + r);
@@ -881,6 +902,7 @@ class Filtering : Geometry {
           for_taps((r + i) % n_phases, [&](int tap, long place) { to[place] = taps[tap][i]; });
         }
       }
+    }
   }
 };
 

@@ -10,6 +10,8 @@ bool tgan_normalize(long, long, const float *, const float *, const float *, flo
 bool tgan_normalize_backward(long, long, const float *, const float *, const float *, float *, float *,
                              const float *, float *, float *, float *, float, float, bool, int);
 bool tgan_leaky_relu(long, const float *, const float *, float *, float, int);
+bool tgan_tanh(long, const float *, float *, int);
+bool tgan_tanh_backward(long, const float *, const float *, float *, int);
 bool tgan_rmsprop(long, const long *, float *const *, float *const *, const float *const *, float, float,
                   float, int);
 }
@@ -50,7 +52,9 @@ int main() {
            tgan_normalize_backward(C, length, x.data(), gamma.data(), beta.data(), mean.data(), var.data(),
                                    to.data(), i % 3 ? to.data() : nullptr, beta.data(), gamma.data(), 1e-5f,
                                    0.2f, false, threads) &&
-           tgan_leaky_relu(C * length, x.data(), to.data(), to.data(), 0.2f, threads);
+           tgan_leaky_relu(C * length, x.data(), to.data(), to.data(), 0.2f, threads) &&
+           tgan_tanh(C * length, x.data(), to.data(), threads) &&
+           tgan_tanh_backward(C * length, to.data(), x.data(), to.data(), threads);
     float *values[2] = {x.data(), gamma.data()}, *squares[2] = {to.data(), mean.data()};
     auto gradients = numbers(C * length);
     const float *of_values[2] = {gradients.data(), beta.data()};

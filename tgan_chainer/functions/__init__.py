@@ -7,6 +7,7 @@ from tgan_chainer.functions.leaky_relu import leaky_relu, relu
 from tgan_chainer.functions.max_pooling import max_pooling
 from tgan_chainer.functions.operator_norm import operator_norm
 from tgan_chainer.functions.resize_bicubic import resize_bicubic
+from tgan_chainer.functions.tanh import tanh
 
 __all__ = [
     "batch_normalization",
@@ -22,4 +23,5 @@ __all__ = [
     "operator_norm",
     "relu",
     "resize_bicubic",
+    "tanh",
 ]

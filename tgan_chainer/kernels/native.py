@@ -1,4 +1,4 @@
-"""The compiled kernels for a CPU: convolutions, batch normalization, leaky ReLU and RMSprop in C++.
+"""The compiled kernels for a CPU: convolutions, batch normalization, leaky ReLU, tanh and RMSprop in C++.
 
 ``native/`` has their sources, of which ``filtering.hpp`` tells how they convolve. setup.py builds them where
 there is a compiler; where there is none, or with ``TGAN_CHAINER_KERNELS=numpy`` in the environment, NumPy
@@ -33,6 +33,8 @@ _ARGUMENTS = {
     "tgan_statistics": [_long, _long, *[_array] * 3, _int],
     "tgan_normalize_backward_of_part": [_long, _long, *[_array] * 9, _float, _float, ctypes.c_double, _int],
     "tgan_leaky_relu": [_long, *[_array] * 3, _float, _int],
+    "tgan_tanh": [_long, *[_array] * 2, _int],
+    "tgan_tanh_backward": [_long, *[_array] * 3, _int],
     "tgan_rmsprop": [_long, *[_array] * 4, _float, _float, _float, _int],
 }
 
@@ -132,6 +134,19 @@ def leaky_relu(x, other, slope):
     y = np.empty_like(x)
     _call("tgan_leaky_relu", x.size, x, other, y, slope)
     return y
+
+
+def tanh(x):
+    y = np.empty_like(x)
+    _call("tgan_tanh", x.size, x, y)
+    return y
+
+
+def tanh_backward(y, gy):
+    """Return the gradient of the input from the output and its gradient, which lie alike in memory."""
+    gx = np.empty_like(y)
+    _call("tgan_tanh_backward", y.size, y, gy, gx)
+    return gx
 
 
 def update_by_rmsprop(values, squares, gradients, learning_rate, alpha, eps):

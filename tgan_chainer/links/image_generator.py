@@ -1,6 +1,6 @@
 from tgan_chainer.checks import check_multiple, check_positive_int, check_shape
 from tgan_chainer.errors import InputError
-from tgan_chainer.functions import relu
+from tgan_chainer.functions import relu, tanh
 from tgan_chainer.links.batch_normalization import BatchNormalization
 from tgan_chainer.links.convolution_nd import DeconvolutionND
 
@@ -109,7 +109,7 @@ class ImageGenerator(chainer.Chain):
         h = self.bn2(self.deconv2(h), relu)
         h = self.bn3(self.deconv3(h), relu)
         h = self.bn4(self.deconv4(h), relu)
-        return F.tanh(self.deconv5(h))
+        return tanh(self.deconv5(h))
 
     def _to_maps(self, h):
         return F.reshape(h, (len(h), self.width, self.start_size, self.start_size))

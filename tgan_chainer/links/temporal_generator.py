@@ -1,6 +1,6 @@
 from tgan_chainer.checks import check_positive_int, check_shape
 from tgan_chainer.errors import InputError
-from tgan_chainer.functions import relu
+from tgan_chainer.functions import relu, tanh
 from tgan_chainer.links.batch_normalization import BatchNormalization
 from tgan_chainer.links.convolution_nd import DeconvolutionND
 
@@ -74,5 +74,5 @@ class TemporalGenerator(chainer.Chain):
         h = F.expand_dims(z0, 2)
         for i in range(self.n_hidden):
             h = self[f"bn{i}"](self[f"deconv{i}"](h), relu)
-        z1 = F.tanh(self.deconv_last(h))
+        z1 = tanh(self.deconv_last(h))
         return F.transpose(z1, (0, 2, 1))

@@ -1,7 +1,7 @@
 import numpy as np
 
 from tgan_chainer.checks import check_multiple, check_shape
-from tgan_chainer.functions import relu
+from tgan_chainer.functions import relu, tanh
 from tgan_chainer.links.batch_normalization import BatchNormalization
 from tgan_chainer.links.convolution_nd import DeconvolutionND
 from tgan_chainer.links.generator import Generator
@@ -103,9 +103,9 @@ class VideoGANGenerator(Generator):
         b = self.background_bn2(self.background2(b), relu)
         b = self.background_bn3(self.background3(b), relu)
         return {
-            "foreground": F.tanh(self.foreground_last(f)),
+            "foreground": tanh(self.foreground_last(f)),
             "mask": F.sigmoid(self.mask_last(f)),
-            "background": F.expand_dims(F.tanh(self.background_last(b)), 2),
+            "background": F.expand_dims(tanh(self.background_last(b)), 2),
         }
 
     def forward(self, z0):

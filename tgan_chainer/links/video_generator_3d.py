@@ -1,5 +1,5 @@
 from tgan_chainer.checks import check_multiple, check_shape
-from tgan_chainer.functions import relu
+from tgan_chainer.functions import relu, tanh
 from tgan_chainer.links.batch_normalization import BatchNormalization
 from tgan_chainer.links.convolution_nd import DeconvolutionND
 from tgan_chainer.links.generator import Generator
@@ -62,4 +62,4 @@ class VideoGenerator3D(Generator):
         h = self.bn1(self.deconv1(h), relu)
         h = self.bn2(self.deconv2(h), relu)
         h = self.bn3(self.deconv3(h), relu)
-        return F.tanh(self.deconv4(h))
+        return tanh(self.deconv4(h))

@@ -121,6 +121,14 @@ EXPORT bool tgan_leaky_relu(long n, const float *x, const float *other, float *t
   return tgan::chosen->leaky_relu(n, x, other, to, slope, threads);
 }
 
+EXPORT bool tgan_tanh(long n, const float *x, float *y, int threads) {
+  return tgan::chosen->tanh(n, x, y, threads);
+}
+
+EXPORT bool tgan_tanh_backward(long n, const float *y, const float *gy, float *gx, int threads) {
+  return tgan::chosen->tanh_backward(n, y, gy, gx, threads);
+}
+
 EXPORT bool tgan_rmsprop(long count, const long *sizes, float *const *values, float *const *squares,
                          const float *const *gradients, float learning_rate, float alpha, float eps,
                          int threads) {

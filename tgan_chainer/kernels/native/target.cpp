@@ -85,6 +85,6 @@ bool rmsprop(long count, const long *sizes, float *const *values, float *const *
 #define NAME(name) STRING(name)
 extern const tgan::Target target;
 const tgan::Target target{NAME(TARGET), filter, normalize, normalize_backward, statistics,
-                          normalize_backward_of_part, leaky_relu, rmsprop};
+                          normalize_backward_of_part, leaky_relu, tanh, tanh_backward, rmsprop};
 
 }  // namespace TARGET

@@ -2,6 +2,7 @@ import numpy as np
 
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.errors import InputError, NonFiniteError
+from tgan_chainer.kernels.layout import arranged
 from tgan_chainer.losses import WassersteinLoss
 from tgan_chainer.spread_batch import spread
 
@@ -143,7 +144,8 @@ class GANUpdater(updaters.StandardUpdater):
     def _update_discriminator(self, x, *labels):
         with chainer.no_backprop_mode():
             fake = self.generator(self._draw_z0(len(x)), *labels)
-        score_real, score_fake = self.discriminator(x, *labels), self.discriminator(fake, *labels)
+        real, fake = arranged(x), arranged(fake.array)
+        score_real, score_fake = self.discriminator(real, *labels), self.discriminator(fake, *labels)
         loss = self.loss.discriminator(score_real, score_fake)
         values = self._differentiate("dis", loss, self.loss.statistics(score_real.array, score_fake.array))
         self._apply("dis", values)

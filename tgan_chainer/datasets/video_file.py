@@ -1,14 +1,14 @@
 """The layout of a video file, how it is opened, and the facts that it states.
 
-=================  ===========  =======  =====================================================
-HDF5 data set      shape        dtype    content
-=================  ===========  =======  =====================================================
-``/frames``        (F, H, W, C) uint8    frames of all clips, one after another; C is 1 or 3
-``/offsets``       (N + 1,)     int64    clip i is ``frames[offsets[i]:offsets[i + 1]]``
-``/labels``        (N,)         int64    class of each clip (optional)
-``/label_names``   (K,)         str      names of the classes (optional)
-``/names``         (N,)         str      names of the clips (optional)
-=================  ===========  =======  =====================================================
+=================  ============  =======  =====================================================
+HDF5 data set      shape         dtype    content
+=================  ============  =======  =====================================================
+``/frames``        (F, H, W, C)  uint8    frames of all clips, one after another; C is 1 or 3
+``/offsets``       (N + 1,)      int64    clip i is ``frames[offsets[i]:offsets[i + 1]]``
+``/labels``        (N,)          int64    class of each clip (optional)
+``/label_names``   (K,)          str      names of the classes (optional)
+``/names``         (N,)          str      names of the clips (optional)
+=================  ============  =======  =====================================================
 
 Further data sets may stand beside them. The root carries the attributes ``format`` (the constant below),
 ``source`` (where the videos came from, a sentence), ``fingerprint`` (SHA-256 of all clips and labels), those
@@ -182,7 +182,7 @@ def read_facts(file, path):
     """Return what an open file says about itself.
 
     Args:
-        file (h5py.File), path (str): As for :func:`read_layout`.
+        file, path: As for :func:`read_layout`.
 
     Returns:
         dict: Of JSON's own types: the keys of ``FACTS``, but ``frame_rate`` for ``resampled_to``; None where

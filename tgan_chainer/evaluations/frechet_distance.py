@@ -9,7 +9,8 @@ class Moments:
 
     Attributes:
         n (int): Samples so far.
-        mean (float64 array (D,)), covariance (float64 array (D, D)): The latter divided by n - 1.
+        mean (numpy.ndarray): float64 (D,).
+        covariance (numpy.ndarray): float64 (D, D), divided by n - 1.
     """
 
     def __init__(self):
@@ -53,7 +54,7 @@ class Moments:
 def frechet_distance(a, b):
     """Compute the squared Fréchet distance of two normal distributions (Heusel et al. 2017), in float64.
 
-    |μ_a - μ_b|² + tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½). The trace of the root is the sum of the roots of the
+    ``|μ_a - μ_b|² + tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½)``. The trace of the root is the sum of the roots of the
     eigenvalues of Σ_a^½ Σ_b Σ_a^½, which is symmetric, so that no complex numbers come up, and singular
     covariances (fewer samples than dimensions) are no special case.
 

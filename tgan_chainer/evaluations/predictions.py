@@ -36,7 +36,7 @@ def predictions_of(
         source (VideoSource): Source of the videos.
         classifier (VideoClassifier): What tells their classes.
         n, seed, repeat (int): As for :meth:`VideoSource.draw`.
-        batch_size (int), features (str): As for :meth:`VideoClassifier.predict`.
+        batch_size, features: As for :meth:`VideoClassifier.predict`.
         store (PredictionStore): Where predictions of earlier runs are looked up, and those of this one are
             kept, batch by batch. What a generator makes is not kept.
         unreadable (list): Takes a line of text for each video that cannot be read, which is then left out.

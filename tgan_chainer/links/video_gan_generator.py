@@ -24,8 +24,8 @@ class VideoGANGenerator(Generator):
 
     All deconvolutions but the first have kernel 4, stride 2 and padding 1; batch normalization and ReLU
     follow every layer but the last ones. Weights: N(0, 0.01), scales of the batch normalization N(1, 0.02).
-    Training adds 0.1 mean |m|, so that the foreground is used sparingly. Vondrick et al. drew the weights of
-    their discriminator from N(0, 0.01) as well, see ``initialW`` of :class:`VideoDiscriminator`.
+    Training adds 0.1 mean ``|m|``, so that the foreground is used sparingly. Vondrick et al. drew the weights
+    of their discriminator from N(0, 0.01) as well, see ``initialW`` of :class:`VideoDiscriminator`.
 
     Args:
         k0 (int): Size of z, drawn from N(0, 1).
@@ -120,7 +120,7 @@ class VideoGANGenerator(Generator):
         return _compose(**self.streams(z0))
 
     def forward_with_penalty(self, z0):
-        """Return videos and λ mean |m|, see :class:`Generator`."""
+        """Return videos and λ mean ``|m|``, see :class:`Generator`."""
         streams = self.streams(z0)
         penalty = self.mask_penalty * F.average(streams["mask"])  # m is positive
         return _compose(**streams), penalty

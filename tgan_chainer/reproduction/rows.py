@@ -16,8 +16,8 @@ class Row:
     Attributes:
         name (str): As the paper prints it.
         config (str or None): The name of its configuration in configs/; None for the data set itself.
-        paper (float), paper_spread (float or None): The paper's value, and its standard deviation if it has
-            one.
+        paper (float): The paper's value.
+        paper_spread (float or None): Its standard deviation, if it has one.
     """
 
     name: str
@@ -35,8 +35,8 @@ class PaperTable:
         title (str): What it shows.
         rows (tuple of Row): In the order of the paper.
         data (dict): The data that it is on, in those of ``VideoDataset.facts`` that matter.
-        data_file (str), data_command (str): Where the data are looked for, and the command that makes
-            them.
+        data_file (str): Where the data are looked for.
+        data_command (str): The command that makes them.
     """
 
     number: int

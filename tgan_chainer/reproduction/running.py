@@ -103,7 +103,8 @@ class Order:
         iterations (int or None): Iterations of each row; None takes the preset's.
         train (bool): Whether to train what is missing.
         rescore (bool): Whether to score again what has been scored.
-        seed (int), gpu (int or None): Seed and GPU of what is trained and scored now.
+        seed (int): Seed of what is trained and scored now.
+        gpu (int or None): Its GPU.
     """
 
     number: int

@@ -21,7 +21,8 @@ class View:
     Attributes:
         title (str): The table's title and the preset.
         note (str): In what it departs from the paper; empty if it does not.
-        header (list of str), rows (list of lists of str): The table.
+        header (list of str): The table's columns.
+        rows (list of lists of str): Its cells.
         origin (list of str): On what data, when and by what it was scored.
         runs (dict): Names of models → their folders, as seen from the file's.
     """

@@ -407,6 +407,16 @@ def test_a_saved_classifier_comes_back_as_it_was(saved):
     }
 
 
+def test_in_half_precision_a_file_is_smaller_and_predictions_are_nearly_the_same(saved, tmp_path):
+    classifier, path = saved
+    half = str(tmp_path / "half.npz")
+    save_classifier(half, classifier, half=True)
+    assert os.path.getsize(half) < os.path.getsize(path)
+    videos = random_videos(3, size=20, n_frames=32)
+    (expected, _), (found, _) = (next(load_classifier(file).predict(videos)) for file in (path, half))
+    assert 0 < abs(found - expected).max() < 0.01
+
+
 def test_a_saved_classifier_has_its_own_mean(saved, tmp_path):
     np.savez(tmp_path / "mean2.npz", mean=random_mean())
     refused(lambda: load_classifier(saved[1], tmp_path / "mean2.npz"), saved[1], "has its own mean")

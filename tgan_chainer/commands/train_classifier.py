@@ -10,11 +10,12 @@ one digit:
   %(prog)s data/mine.h5 --preset full --gpu 0
   %(prog)s data/mine.h5 --init conv3d_deepnetA_ucf.npz --mean mean2.npz --gpu 0
 
-Presets: small has an eighth of C3D's channels and sees 56×56 pixels of 64×64, for a CPU; full has C3D's
-sizes. Both have batch normalization, without which they do not learn from scratch; with --init the network is
-C3D as published, or what the file holds. Each clip gives a random window, and a random corner of its frames
-is cut off. Clips set apart (--validation) tell how good the classifier is; the file has the weights that did
-best there. Ctrl-C stops after the iteration, and the file stays; --init FILE trains it further, as a new run.
+Presets: small has an eighth of C3D's channels and sees 56×56 pixels of 64×64, tiny 32×32 pixels, both for a
+CPU; full has C3D's sizes. All have batch normalization, without which they do not learn from scratch; with
+--init the network is C3D as published, or what the file holds. Each clip gives a random window, and, but for
+tiny, a random corner of its frames is cut off. Clips set apart (--validation) tell how good the classifier
+is; the file has the weights that did best there. Ctrl-C stops after the iteration, and the file stays;
+--init FILE trains it further, as a new run.
 
 Clips set apart at random flatter the classifier where several show one scene, as those of a group in UCF-101:
 there, make data sets of the official splits and give the test one with --validation-data.
@@ -44,6 +45,7 @@ import chainer.functions as F
 # The network, pixels that frames are resized to, and the learning rate.
 PRESETS = {
     "small": ({"width": 8, "n_units": 128, "size": 56, "dropout": 0.2, "use_bn": True}, 64, 1e-3),
+    "tiny": ({"width": 8, "n_units": 64, "size": 32, "dropout": 0.2, "use_bn": True}, 32, 1e-3),
     "full": ({"use_bn": True}, 128, 1e-4),
 }
 FINE_TUNING_RATE = 1e-4
@@ -130,6 +132,7 @@ class KeepBest(chainer.training.Extension):
                     "data": self.data,
                     "made_by": provenance.describe(self.device),
                 },
+                self.args.half,
             )
 
     def _to_cpu(self, parameter):
@@ -205,6 +208,7 @@ def parse_arguments(argv):
     parser.add_argument("data", metavar="DATA", help="labelled data set to train on (.h5)")
     parser.add_argument("--out", metavar="FILE", help="default: results/classifier_DATA.npz")
     parser.add_argument("--force", action="store_true", help="replace the file if it exists")
+    parser.add_argument("--half", action="store_true", help="write weights in half precision")
     parser.add_argument("--preset", choices=PRESETS, default="small", help="default: %(default)s")
     parser.add_argument("--init", metavar="FILE", help="classifier to fine-tune, with its sizes and its mean")
     parser.add_argument("--mean", metavar="FILE", help="mean2.npz, for --init with the published weights")

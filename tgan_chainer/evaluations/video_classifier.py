@@ -26,6 +26,10 @@ from chainer.serializers import DictionarySerializer
 
 URL = "https://github.com/rezoo/tgan2/releases/download/v1.0/"
 WEIGHTS, MEAN = "conv3d_deepnetA_ucf.npz", "mean2.npz"
+# C3D of single moving digits in 32×32 pixels, which comes with the package; see weights/README.md.
+DIGIT_CLIPS = os.path.join(
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "weights", "digit_clips.npz"
+)
 MEAN_SHAPE = 3, 1, 16, 128, 171  # BGR, a singleton, frames, height, width
 _FORMAT = "tgan_chainer classifier 1"
 _LARGEST = 4096  # pixels of a resized frame
@@ -233,13 +237,14 @@ def load_classifier(path=None, mean=None, gpu=-1, cache=None, protocol=TGAN):
     return classifier
 
 
-def save_classifier(path, classifier, training=None):
+def save_classifier(path, classifier, training=None, half=False):
     """Write a classifier, its mean and its sizes to an npz file that :func:`load_classifier` reads.
 
     Args:
         path (str): The file to create or replace.
         classifier (VideoClassifier): What to write.
         training (dict): How it was trained, in JSON's own types; a part of its description when it is loaded.
+        half (bool): Whether weights are rounded to half precision, which makes the file half as large.
     """
     c3d = classifier.c3d
     metadata = {
@@ -261,8 +266,14 @@ def save_classifier(path, classifier, training=None):
     }
     serializer = DictionarySerializer()
     serializer.save(classifier)
+    arrays = serializer.target
+    if half:  # statistics of batch normalization may be too small for it
+        arrays = {
+            key: array.astype(np.float16) if key.endswith(("/W", "/b", "/gamma", "/beta")) else array
+            for key, array in arrays.items()
+        }
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **serializer.target, metadata=np.array(json.dumps(metadata)))
+        np.savez(file, **arrays, metadata=np.array(json.dumps(metadata)))
 
 
 def _download(name, cache, option):
@@ -316,6 +327,7 @@ def _from_metadata(path, arrays):
         if not (names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names))):
             raise ValueError("its label_names are not all text")
         _check_sizes(network, size, arrays)
+        arrays = {k: a.astype(np.float32) if a.dtype == np.float16 else a for k, a in arrays.items()}
         mean = arrays["mean"]
         np.broadcast_to(mean, (3, network["n_frames"], size, size))
         classifier = VideoClassifier(C3D(**network), mean, size, float(scale), names)

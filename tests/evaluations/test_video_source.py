@@ -224,6 +224,15 @@ def test_a_data_set_gives_each_clip_once_before_any_comes_again(tmp_path):
     }
 
 
+def test_labels_are_those_of_the_clips_that_are_drawn(tmp_path):
+    with write_videos(tmp_path / "labelled.h5", "numbers", list("abcde"), chunk_frames=16) as writer:
+        for i in range(5):
+            writer.append(np.full((16, 16, 16, 1), 50 * i, np.uint8), labels=i)
+    source = open_source(tmp_path / "labelled.h5")
+    shown = [round((float(video.mean()) * 128 + 128) / 50) for video in source.draw(7, seed=3)]
+    assert source.labels(7, seed=3).tolist() == shown
+
+
 # Folders
 
 
@@ -441,6 +450,26 @@ def test_a_run_or_a_snapshot_is_a_source_of_its_generators_samples(run, name):
         "facts": {"source": "noise", "n_windows": 3},
         "size": 16,
     }
+
+
+def test_labels_are_those_that_a_conditional_generator_is_asked_for(run, tmp_path):
+    assert open_source(str(run[0])).labels(3) is None
+    generator = VideoGenerator(7, 5, channels=1, image_size=16, temporal_width=8, image_width=8, n_classes=3)
+    config = Config(
+        model="conditional_tgan",
+        n_classes=3,
+        channels=1,
+        image_size=16,
+        temporal_width=8,
+        image_width=8,
+        k0=7,
+        k1=5,
+    )
+    path = str(tmp_path / "generator_iter_1.npz")
+    save_generator(path, generator, 1, config, data={"source": "noise", "n_windows": 3})
+    source = open_source(path)
+    of_labels = generator.sample(20, seed=4, labels=source.labels(20, seed=4))
+    np.testing.assert_array_equal(np.stack(list(source.draw(20, seed=4))), np.stack(list(of_labels)))
 
 
 @pytest.mark.parametrize("kind", ["generator", "data set"])

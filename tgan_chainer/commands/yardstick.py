@@ -6,19 +6,21 @@ name them first.
 
   %(prog)s data/moving_digit_32.h5 results/tgan_moving_digit_32_cpu
   %(prog)s real=data/moving_mnist.h5 authors=authors.npy ours=moving_mnist --out results/yardstick
-  train_classifier.py data/moving_digit_32.h5
-  %(prog)s data/moving_digit_32.h5 moving_mnist --classifier results/classifier_moving_digit_32.npz
 
   legible     share of frames with a blob that a classifier of digits is at least 0.9 sure of; it was trained
               on digits and on things that are none, and is a part of the package
   persistent  share of the digits read whose nearest blob in the next frame is read as the same digit
+  as asked    share of the digits read that are the label of their clip, or that a conditional model was
+              asked for
   moving      how far the nearest blob is in the next frame, as a multiple of the first source's; 1 is right,
               0 stands still, and frames in a wrong order jump
   empty       share of frames that are nearly black
-  Fréchet     with --classifier: the distance to the first source's videos in C3D's features, of equally many
+  Fréchet     the distance to the first source's videos in the features of a C3D, of equally many: by default
+              of one that was trained on single digits, and is a part of the package too (frames of any size
+              are resized to 32×32); distances of different numbers of videos are not comparable
 
 It writes OUT.json, OUT.md, the table, and OUT.png: videos of each source, with a red frame where a digit was
-read. The classifier needs SciPy, which comes with mlxtend: pip install mlxtend.
+read. It needs SciPy, which comes with mlxtend: pip install mlxtend.
 """
 
 import os
@@ -35,6 +37,7 @@ from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations import load_classifier, measure_frechet, open_source
 from tgan_chainer.evaluations.digit_classifier import NO_DIGIT, load_digit_classifier
 from tgan_chainer.evaluations.legibility import measure_legibility, read_blobs
+from tgan_chainer.evaluations.video_classifier import DIGIT_CLIPS
 from tgan_chainer.files import check_can_write, save_json, save_text
 from tgan_chainer.reproduction.markdown import escape
 from tgan_chainer.videos import to_uint8
@@ -52,7 +55,7 @@ def main(argv=None):
     for suffix in ".json", ".md", ".png":
         check_can_write(args.out + suffix)
     digits = load_digit_classifier()
-    c3d = args.classifier and load_classifier(args.classifier, gpu=args.gpu)
+    c3d = load_classifier(args.classifier, gpu=args.gpu)
     named = [name_of(source) for source in args.sources]
     sources = {
         name: open_source(path, N_FRAMES, "random", size=None, value_range=args.range, gpu=args.gpu)
@@ -67,12 +70,11 @@ def main(argv=None):
         n = min(args.num, source.n or args.num)
         videos = source.draw(n, args.seed)
         shown = []
-        measured = measure_legibility(keep_first(videos, SHOWN, shown, name, n), digits)
-        if c3d:
-            number = min(n, reference.n or n)
-            measured["frechet"] = measure_frechet(source, reference, c3d, n_samples=number, n_repeats=1)[
-                "frechet_distance"
-            ]
+        videos = keep_first(videos, SHOWN, shown, name, n)
+        measured = measure_legibility(videos, digits, source.labels(n, args.seed))
+        number = min(n, reference.n or n)
+        distance = measure_frechet(source, reference, c3d, n_samples=number, n_repeats=1, seed=args.seed)
+        measured["frechet"] = distance["frechet_distance"]
         results[name] = {**measured, "source": source.description}
         pictures.append(draw(shown, digits))
     for result in results.values():
@@ -107,10 +109,9 @@ def draw(videos, digits):
 
 def table(results):
     """Return the results as a table in Markdown."""
-    keys = ["legible", "persistent", "moving", "empty"]
-    if any("frechet" in result for result in results.values()):
-        keys.append("frechet")
-    lines = [" | ".join(["| source", "videos", *(key.replace("frechet", "Fréchet") for key in keys)]) + " |"]
+    keys = ["legible", "persistent", "as_asked", "moving", "empty", "frechet"]
+    titles = [{"as_asked": "as asked", "frechet": "Fréchet"}.get(key, key) for key in keys]
+    lines = [" | ".join(["| source", "videos", *titles]) + " |"]
     lines.append("|---" * (len(keys) + 2) + "|")
     for name, result in results.items():
         cells = [cell(key, result[key]) for key in keys]
@@ -140,7 +141,12 @@ def parse_arguments(argv):
     parser = ArgumentParser(__doc__)
     parser.add_argument("sources", metavar="SOURCE", nargs="+", help="see above; the first is the bound")
     parser.add_argument("--num", type=int, metavar="N", default=200, help="videos of each (default 200)")
-    parser.add_argument("--classifier", metavar="FILE", help="C3D of train_classifier.py, for the distance")
+    parser.add_argument(
+        "--classifier",
+        metavar="FILE",
+        default=DIGIT_CLIPS,
+        help="another C3D for the distance, of train_classifier.py",
+    )
     parser.add_argument("--range", choices=("signed", "unit"), help="range of floats in arrays")
     parser.add_argument("--seed", type=int, metavar="N", default=0, help="seed of the choice (default 0)")
     parser.add_argument(

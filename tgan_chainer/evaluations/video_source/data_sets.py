@@ -25,12 +25,12 @@ class DatasetSource(VideoSource):
             "size": self.dataset.width,
         }
 
+    def labels(self, n, seed=0):
+        labels = self.dataset.labels
+        return None if labels is None else labels[self._choose_clips(n, seed, 0)]
+
     def items(self, n, seed=0, repeat=0):
-        # One order of all clips after another; a repeat goes on where the one before ended.
-        n_clips, start, stop = self.dataset.n_clips, n * repeat, n * (repeat + 1)
-        passes = range(start // n_clips, -(-stop // n_clips))
-        orders = [np.random.RandomState([seed, i]).permutation(n_clips) for i in passes]
-        clips = np.concatenate(orders)[start - passes[0] * n_clips :][:n]
+        clips = self._choose_clips(n, seed, repeat)
         rng = np.random.RandomState(seed_of(seed, repeat))
         first, stop = self.dataset.first_window[clips], self.dataset.first_window[clips + 1]
         windows = {
@@ -46,3 +46,10 @@ class DatasetSource(VideoSource):
             name, key = f"{self.dataset.path}, window {i}", f"{how}, window {i}"
             items.append(Item(name, key, functools.partial(read, i)))
         return items
+
+    def _choose_clips(self, n, seed, repeat):
+        # One order of all clips after another; a repeat goes on where the one before ended.
+        n_clips, start, stop = self.dataset.n_clips, n * repeat, n * (repeat + 1)
+        passes = range(start // n_clips, -(-stop // n_clips))
+        orders = [np.random.RandomState([seed, i]).permutation(n_clips) for i in passes]
+        return np.concatenate(orders)[start - passes[0] * n_clips :][:n]

@@ -11,7 +11,10 @@ from tgan_chainer.evaluations.video_source.source import (
     naming,
     seed_of,
 )
+from tgan_chainer.links.generator import random_states
 from tgan_chainer.runs import load_run
+
+import chainer
 
 
 class GeneratorSource(VideoSource):
@@ -37,6 +40,12 @@ class GeneratorSource(VideoSource):
         }
         if self.generator.n_classes:
             self.description["labels"] = "drawn as often as in the training data"
+
+    def labels(self, n, seed=0):
+        if not self.generator.n_classes:
+            return None
+        labels = self.generator.draw_labels(n, random_states(seed_of(seed, 0))[1])
+        return chainer.get_device("@numpy").send(labels)
 
     def draw(self, n, seed=0, repeat=0, wanted=None):
         seed = seed_of(seed, repeat)

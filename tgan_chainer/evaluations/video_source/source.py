@@ -54,6 +54,10 @@ class VideoSource:
         """
         return None
 
+    def labels(self, n, seed=0):
+        """Return the labels of the n videos that :meth:`draw` gives, int (n,); None if they have none."""
+        return None
+
     def read(self, items):
         """Yield what ``item.read()`` returns for each item, in order, read ahead on threads."""
         yield from in_order(lambda item: item.read(), items, self.workers, AHEAD)

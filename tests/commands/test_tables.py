@@ -443,6 +443,17 @@ def test_the_smoke_preset_makes_a_whole_table_from_nothing(tmp_path, number):
     assert {row["status"] for row in load(tmp_path, number).values()} == {"done"}
 
 
+@pytest.mark.slow
+def test_the_preset_of_digits_makes_its_data_and_scores_by_the_c3d_of_the_package(tmp_path):
+    rows = "video_gan_svc_ucf101", "conditional_tgan_svc_ucf101", "data"
+    result = tables(tmp_path, 4, "--preset", "digits", "--iterations", 2, "--gpu", -1, "--rows", *rows)
+    assert result.returncode == 0, result.stderr
+    text = (tmp_path / "results" / "table4.md").read_text()
+    assert "EASIER WORLD" in text and "data moving_mnist instead of ucf101" in text
+    scores = {name: float(row[1].split()[0]) for name, row in markdown_rows(tmp_path, 4)[1].items() if row[2]}
+    assert len(scores) == 3 and scores["UCF-101 dataset"] > 5 > max(list(scores.values())[:2])
+
+
 # The page
 
 

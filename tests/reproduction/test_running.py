@@ -16,6 +16,7 @@ from tgan_chainer.errors import InputError
 from tgan_chainer.reproduction import running
 from tgan_chainer.reproduction.rows import TABLES
 from tgan_chainer.reproduction.running import Busy, Order, claimed, default_data, load_preset, summarize
+from tgan_chainer.reproduction.tables import view
 from tgan_chainer.runs import Run
 
 
@@ -30,10 +31,15 @@ def test_the_preset_for_a_cpu_is_the_configuration_for_a_cpu():
     Config(**settings)
 
 
-@pytest.mark.parametrize("preset", ["cpu", "smoke"])
+@pytest.mark.parametrize("preset", ["cpu", "digits", "smoke"])
 def test_training_takes_the_settings_of_a_preset_as_options(preset):
     settings = load_preset(preset).settings
     assert given_settings(train.parse_arguments(as_options(settings))) == settings
+
+
+def test_the_preset_of_digits_says_that_its_world_is_an_easier_one():
+    assert "EASIER WORLD" in view(4, "digits", {"title": TABLES[4].title, "rows": {}}).title
+    assert load_preset("digits").settings["image_width"] == load_preset("digits").settings["video_width"]
 
 
 @pytest.mark.parametrize("number", TABLES)

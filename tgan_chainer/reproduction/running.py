@@ -23,6 +23,7 @@ from tgan_chainer.evaluations import (
     measure_inception,
     open_source,
 )
+from tgan_chainer.evaluations.video_classifier import DIGIT_CLIPS
 from tgan_chainer.evaluations.video_source import DatasetSource
 from tgan_chainer.files import locked, make_folder
 from tgan_chainer.logs import has_log
@@ -54,38 +55,50 @@ class Preset:
         settings (dict): What differs from the configurations.
         gam (int): Samples of GAM.
         inception (tuple of ints): Samples and repeats of the inception score.
-        classifier (tuple of ints or None): Iterations and batch size of a classifier to train; None takes the
-            published one.
-        digits (dict or None): Moving MNIST digits of the data that are made if none are given, by table;
-            None takes the paper's data.
+        classifier (tuple of ints, str or None): Iterations and batch size of a classifier to train, or the
+            file of one; None takes the published one.
+        made (dict or None): The data that are made if none are given, by table: their file and options of
+            moving_mnist.py; None takes the paper's data.
     """
 
     folder: str
     settings: dict
     gam: int
     inception: tuple
-    classifier: tuple | None
-    digits: dict | None = None
+    classifier: tuple | str | None
+    made: dict | None = None
 
 
 def load_preset(name):
-    """Return the :class:`Preset` "paper", "cpu" or "smoke"."""
+    """Return the :class:`Preset` "paper", "cpu", "digits" or "smoke"."""
     if name == "paper":
         return Preset("results", {}, TGAN.samples, (TGAN.samples, TGAN.repeats), None)
     if name == "cpu":
-        cpu = Config.load(os.path.join(CONFIGS, "tgan_moving_mnist_cpu.yaml"))
-        default = Config()
-        settings = {
-            key: value
-            for key, value in vars(cpu).items()
-            if key not in (*NO_OPTIONS, "data") and value != getattr(default, key)
-        }
+        settings = _settings_of("tgan_moving_mnist_cpu")
         return Preset("results/cpu", settings, 5000, (1000, TGAN.repeats), (600, 16))
+    if name == "digits":
+        settings = _settings_of("tgan_moving_digit_32_cpu") | {"iterations": 3000}
+        data = "data/moving_digit_32.h5", ["--digits", 1, "--size", 32, "--digit-size", 20]
+        return Preset(
+            "results/digits", settings, 2000, (500, TGAN.repeats), DIGIT_CLIPS, made={3: data, 4: data}
+        )
     smoke = {"temporal_width": 16, "image_width": 8, "video_width": 16, "discriminator_width": 2}
     smoke |= {"batch_size": 4, "iterations": 20, "learning_rate": 1e-3}
     smoke |= {"log_interval": 2, "preview_interval": 20, "snapshot_interval": 20}
+    made = {3: ("results/smoke/moving_mnist.h5", ["--clips", 200])}
     # One digit has labels, which Table 4 needs.
-    return Preset("results/smoke", smoke, 64, (32, 2), (20, 8), digits={3: 2, 4: 1})
+    made[4] = "results/smoke/moving_digit.h5", ["--clips", 200, "--digits", 1]
+    return Preset("results/smoke", smoke, 64, (32, 2), (20, 8), made)
+
+
+def _settings_of(name):
+    """Return in what a configuration differs from the defaults, but for its data, a dict."""
+    config, default = Config.load(os.path.join(CONFIGS, f"{name}.yaml")), Config()
+    return {
+        key: value
+        for key, value in vars(config).items()
+        if key not in (*NO_OPTIONS, "data") and value != getattr(default, key)
+    }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -262,7 +275,9 @@ class Scores:
     def __init__(self, order):
         self.order = order
         path, own = order.classifier, os.path.join(order.preset.folder, "classifier.npz")
-        if path is None and order.preset.classifier:
+        if path is None and isinstance(order.preset.classifier, str):
+            path = order.preset.classifier
+        elif path is None and order.preset.classifier:
             path = own
             if not os.path.exists(path):
                 if not order.train:
@@ -327,21 +342,20 @@ def train_classifier(path, order):
 
 
 def default_data(number, preset):
-    """Return the path of the data that are taken if none are given: small ones are made, the paper's not."""
+    """Return the path of the data taken if none are given: a preset's own are made, the paper's are not."""
     table = TABLES[number]
-    if preset.digits is None:
+    if preset.made is None:
         if not os.path.exists(table.data_file):
             raise InputError(
                 f"there is no {table.data_file}; the command `{table.data_command}` makes it, or give --data "
                 "FILE"
             )
         return table.data_file
-    name = "moving_digit.h5" if preset.digits[number] == 1 else "moving_mnist.h5"
-    path = os.path.join(preset.folder, name)
+    path, options = preset.made[number]
     if not os.path.exists(path):
         with claimed(path, wait=True):
             if not os.path.exists(path):
-                call("moving_mnist", "--digits", preset.digits[number], "--clips", 200, "--out", path)
+                call("moving_mnist", *options, "--out", path)
     return path
 
 

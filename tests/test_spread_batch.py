@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 from helpers import in_threads
 
+from tgan_chainer.clipping import SingularValueClipping
+from tgan_chainer.config import Config
 from tgan_chainer.functions import batch_normalization, gaussian_noise
 from tgan_chainer.links.batch_normalization import BatchNormalization
+from tgan_chainer.models import build_discriminator, build_generator
+from tgan_chainer.optimizers import RMSprop
 from tgan_chainer.processes import ONE
 from tgan_chainer.spread_batch import SpreadBatch, part_of_batch, spread
+from tgan_chainer.updaters import GANUpdater
 
 import chainer
 import chainer.links as L
@@ -116,3 +121,31 @@ def test_gradients_and_losses_go_in_one_message():
         np.testing.assert_allclose(link.b.grad, whole.b.grad, rtol=1e-5)
         np.testing.assert_allclose(values["loss"], loss.array, rtol=1e-5)
         np.testing.assert_allclose(values["mean"], x[:, 0].mean(), rtol=1e-4)
+
+
+def test_an_iteration_sends_what_the_docstring_of_processes_counts():
+    config = Config(channels=1, image_size=32, temporal_width=8, image_width=8, discriminator_width=2)
+
+    def of_part(processes):
+        sums, weights, add_up, send_round = [], [], processes.add_up, processes.send_round
+        processes.add_up = lambda array: sums.append(array) or add_up(array)
+        processes.send_round = lambda array, rank: weights.append(array) or send_round(array, rank)
+        networks = {"gen": build_generator(config), "dis": build_discriminator(config)}
+        for _, W in networks["dis"].namedparams():
+            W.array *= 100  # so that all are clipped
+        videos = np.random.uniform(-1, 1, (2, 1, 16, 32, 32)).astype("f")
+        updater = GANUpdater(
+            chainer.iterators.SerialIterator(videos, len(videos)),
+            {name: RMSprop().setup(network) for name, network in networks.items()},
+            clipping=SingularValueClipping(processes=processes),
+            batch=SpreadBatch(processes, 4),
+        )
+        updater.update()
+        gradients, statistics = (
+            [a for a in sums if a.dtype == dtype] for dtype in (np.float32, np.float64)
+        )
+        sizes = [networks[name].count_params() for name in ("dis", "gen")]
+        assert all(0 <= a.size - n <= 3 for a, n in zip(gradients, sizes))  # with the losses
+        assert (len(gradients), len(statistics), len(weights)) == (2, 48, 5)
+
+    in_threads(2, of_part)

@@ -38,10 +38,10 @@ def fake_clips(n):
     return [Clip(f"/nowhere/{i}.avi", f"{i}.avi", i % 3) for i in range(n)]
 
 
-def make(out, read=fake_read, n=100, force=False, workers=2, options=None):
+def make(out, read=fake_read, n=100, force=False, workers=2, facts=None):
     names = ["a", "b", "c"]
     return make_video_file(
-        str(out), fake_clips(n), read, options or {}, "A test.", names, workers=workers, force=force
+        str(out), fake_clips(n), read, facts or {}, "A test.", names, workers=workers, force=force
     )
 
 
@@ -169,14 +169,14 @@ def interrupt(out, n=40, **arguments):
 
 def test_parts_of_other_options_are_used_by_no_run_and_replaced_only_by_force(tmp_path):
     out = tmp_path / "videos.h5"
-    interrupt(out, options={"size": 64})
+    interrupt(out, facts={"crop": 64})
     with pytest.raises(
         InputError, match="videos.h5.parts was left by a run with other options.*--force"
     ) as caught:
-        make(out, options={"size": 32})
+        make(out, facts={"crop": 32})
     assert "\n" not in str(caught.value)
     seen = []
-    make(out, lambda path: (seen.append(path), fake_read(path))[1], options={"size": 32}, force=True)
+    make(out, lambda path: (seen.append(path), fake_read(path))[1], facts={"crop": 32}, force=True)
     assert len(seen) == 100
 
 
@@ -322,7 +322,7 @@ def test_names_and_reasons_that_cannot_be_printed_are_told_in_one_line(tmp_path,
 def test_facts_are_stored_in_the_file(tmp_path):
     facts = {"dataset": "golf", "resized": (4, 4), "filter": "nearest", "split": None}
     clips = fake_clips(5)
-    make_video_file(str(tmp_path / "videos.h5"), clips, fake_read, {}, "A test.", list("abc"), facts)
+    make_video_file(str(tmp_path / "videos.h5"), clips, fake_read, facts, "A test.", list("abc"))
     found = VideoDataset(tmp_path / "videos.h5").facts
     assert (found["dataset"], found["resized"], found["filter"], found["split"]) == (
         "golf",

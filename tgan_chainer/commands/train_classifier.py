@@ -92,8 +92,7 @@ def main(argv=None):
     print(f"{to_train} to train on, {validation.n_clips:,} to validate, {classes}")
     with stop, np.errstate(all="ignore"):
         trainer.run(show_loop_exception_msg=False)
-    guessing = np.bincount(validation.labels).max() / validation.n_clips
-    print(f"{out}: accuracy {keep_best.best:.1%} on clips set apart (guessing: {guessing:.1%})")
+    print(f"{out}: accuracy {keep_best.best:.1%} on clips set apart (guessing: {keep_best.guessing:.1%})")
     return 128 + stop.signal if stop.signal is not None else 0
 
 
@@ -106,6 +105,7 @@ class KeepBest(chainer.training.Extension):
         self.args, self.out, self.classifier, self.validation = args, out, classifier, validation
         self.data, self.device = data, device
         self.best = -1.0
+        self.guessing = float(np.bincount(validation.labels).max() / validation.n_clips)
 
     def __call__(self, trainer):
         first = self.validation.first_window
@@ -113,7 +113,7 @@ class KeepBest(chainer.training.Extension):
         predictions = [p.argmax(axis=1) for p, _ in self.classifier.predict(videos, self.args.batch_size)]
         accuracy = float((np.concatenate(predictions) == self.validation.labels).mean())
         chainer.report({"validation/accuracy": accuracy})
-        if any(not np.isfinite(p).all() for p in map(self._to_cpu, self.classifier.params())):
+        if not all(p.xp.isfinite(p.array).all() for p in self.classifier.params()):
             raise NonFiniteError(
                 f"a weight became NaN by iteration {trainer.updater.iteration}; lower --learning-rate"
             )
@@ -124,7 +124,7 @@ class KeepBest(chainer.training.Extension):
                 self.classifier,
                 {
                     "accuracy": accuracy,
-                    "guessing": float(np.bincount(self.validation.labels).max() / self.validation.n_clips),
+                    "guessing": self.guessing,
                     "validation_clips": self.validation.n_clips,
                     "iteration": trainer.updater.iteration,
                     "seed": self.args.seed,
@@ -134,9 +134,6 @@ class KeepBest(chainer.training.Extension):
                 },
                 self.args.half,
             )
-
-    def _to_cpu(self, parameter):
-        return chainer.get_device("@numpy").send(parameter.array)
 
 
 def split(dataset, args):

@@ -74,20 +74,11 @@ def main(argv=None):
     videos = find_videos(args)
     splits = find_splits(args)
     clips, label_names = find_clips(videos, splits, args.split)
-    geometry = {"width": args.width, "height": args.height, "crop": args.crop, "filter": args.resize}
+    resizing = Resizing(args.width, args.height, args.crop, args.resize)
     return make_video_file(
         args.out,
         clips,
-        functools.partial(read_video, resizing=Resizing(**geometry), fps=args.fps, gray=args.gray),
-        options={
-            "command": "ucf101",
-            **geometry,
-            "fps": str(args.fps),
-            "gray": args.gray,
-            "split": args.split,
-        },
-        source=f"UCF-101 ({args.split}), frames resized to {args.width}x{args.height}, crop {args.crop}",
-        label_names=label_names,
+        functools.partial(read_video, resizing=resizing, fps=args.fps, gray=args.gray),
         facts={
             "dataset": "ucf101",
             "split": args.split,
@@ -97,6 +88,8 @@ def main(argv=None):
             "resampled_to": args.fps and float(args.fps),
             "gray": args.gray,
         },
+        source=f"UCF-101 ({args.split}), frames resized to {args.width}x{args.height}, crop {args.crop}",
+        label_names=label_names,
         min_frames=args.min_frames,
         workers=args.workers,
         force=args.force,

@@ -56,9 +56,6 @@ def main(argv=None):
         args.out,
         clips,
         functools.partial(read_video, resizing=resizing, fps=args.fps, gray=args.gray),
-        options={"command": "video_folder", **vars(resizing), "fps": str(args.fps), "gray": args.gray},
-        source=f"The videos in {os.path.abspath(os.path.join(args.src, args.split or ''))}",
-        label_names=label_names,
         facts={
             "dataset": "video_folder",
             "split": args.split,
@@ -67,6 +64,8 @@ def main(argv=None):
             "resampled_to": args.fps and float(args.fps),
             "gray": args.gray,
         },
+        source=f"The videos in {os.path.abspath(os.path.join(args.src, args.split or ''))}",
+        label_names=label_names,
         min_frames=args.min_frames,
         workers=args.workers,
         force=args.force,

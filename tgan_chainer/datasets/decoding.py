@@ -1,5 +1,6 @@
 """Reading one video file of any kind that libav knows."""
 
+import contextlib
 import dataclasses
 import os
 import struct
@@ -92,15 +93,8 @@ def read_video(path, resizing=None, fps=None, gray=False):
             without the path.
         OSError: It cannot be opened.
     """
-    path = os.path.abspath(path)  # whatever stands before a colon would be a protocol
-    stated = _check_size(path)
-    try:
-        with av.open(path, options=_ONLY, **_METADATA) as container:
-            return _decode(container, resizing, fps, gray, whole=stated is not None)
-    except InputError:
-        raise
-    except Exception as error:  # libav, PyAV and NumPy have many for a damaged file
-        raise InputError(f"not a video that libav can read, or damaged ({_reason(error)})") from error
+    with _opened(path) as (container, stream, size):
+        return _decode(container, stream, resizing, fps, gray, whole=size is not None)
 
 
 def read_header(path):
@@ -117,21 +111,28 @@ def read_header(path):
         InputError: It is not a video. The message is the reason, without the path.
         OSError: It cannot be opened.
     """
-    path = os.path.abspath(path)
-    _check_size(path)
+    with _opened(path) as (_, stream, _):
+        rate, n_frames = stream.guessed_rate, stream.frames
+        if not n_frames and rate and stream.duration:
+            n_frames = round(stream.duration * stream.time_base * rate)
+        return stream.width, stream.height, float(rate) if rate else None, n_frames
+
+
+@contextlib.contextmanager
+def _opened(path):
+    """Open a file; give its container, its first video stream, and how many bytes it says it has, or None."""
+    path = os.path.abspath(path)  # whatever stands before a colon would be a protocol
+    size = _check_size(path)
     try:
         with av.open(path, options=_ONLY, **_METADATA) as container:
             if not container.streams.video:
                 raise InputError("no video in this file")
-            stream = container.streams.video[0]
-            rate, n_frames = stream.guessed_rate, stream.frames
-            if not n_frames and rate and stream.duration:
-                n_frames = round(stream.duration * stream.time_base * rate)
-            return stream.width, stream.height, float(rate) if rate else None, n_frames
+            yield container, container.streams.video[0], size
     except InputError:
         raise
-    except Exception as error:  # as above
-        raise InputError(f"not a video that libav can read, or damaged ({_reason(error)})") from error
+    except Exception as error:  # libav, PyAV and NumPy have many for a damaged file
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise InputError(f"not a video that libav can read, or damaged ({reason})") from error
 
 
 def _check_size(path):
@@ -145,14 +146,7 @@ def _check_size(path):
     return stated
 
 
-def _reason(error):
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def _decode(container, resizing, fps, gray, whole):
-    if not container.streams.video:
-        raise InputError("no video in this file")
-    stream = container.streams.video[0]
+def _decode(container, stream, resizing, fps, gray, whole):
     if stream.codec_context is None:
         raise InputError("libav has no decoder for it")
     if stream.width * stream.height > MAX_PIXELS:

@@ -56,16 +56,7 @@ class Clip:
 
 
 def make_video_file(
-    out,
-    clips,
-    read,
-    options,
-    source,
-    label_names=None,
-    facts=None,
-    min_frames=16,
-    workers=None,
-    force=False,
+    out, clips, read, facts, source, label_names=None, min_frames=16, workers=None, force=False
 ):
     """Read all clips and write them, in the order given, to one video file; tell what was left out on stderr.
 
@@ -81,9 +72,8 @@ def make_video_file(
         clips (list of Clip): The sources.
         read (callable): Takes a path; returns frames, uint8 (T, H, W, C), H, W, C the same for all, and the
             frame rate or None. Raises InputError or OSError if it cannot. Runs on several threads.
-        options (dict): Everything else that the frames depend on, for the fingerprint; JSON's own types.
+        facts (dict): What the frames depend on besides: attributes of the file, as for :func:`write_videos`.
         source, label_names: As for :func:`write_videos`.
-        facts (dict): Attributes of the file, as for :func:`write_videos`.
         min_frames (int): Clips with fewer frames are left out.
         workers (int): Threads; None for one a core.
         force (bool): Replace ``out`` if it exists, and parts with another fingerprint.
@@ -97,8 +87,7 @@ def make_video_file(
     """
     workers = thread_count() if workers is None else workers
     check_arguments(out, force, min_frames, workers)
-    options = {**options, "min_frames": min_frames, "source": source, "label_names": label_names}
-    options["facts"] = facts
+    options = {"facts": facts, "min_frames": min_frames, "source": source, "label_names": label_names}
     with _locked_parts(out):
         parts = _Parts(out, clips, options, force)
         with parts.kept():
@@ -123,7 +112,7 @@ def make_video_file(
                 f"{n_short} have fewer than {count(min_frames, 'frame')}"
             )
         with parts.kept():
-            parts.join(source, label_names, facts or {})
+            parts.join(source, label_names, facts)
         parts.remove()
     left_out = ""
     if n_short:

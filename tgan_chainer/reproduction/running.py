@@ -27,7 +27,7 @@ from tgan_chainer.evaluations.video_classifier import DIGIT_CLIPS
 from tgan_chainer.evaluations.video_source import DatasetSource
 from tgan_chainer.files import locked, make_folder
 from tgan_chainer.logs import has_log
-from tgan_chainer.reading import message_line
+from tgan_chainer.reading import message_line, read_yaml
 from tgan_chainer.reproduction import departures
 from tgan_chainer.reproduction.rows import PLAYER_A, TABLES, UCF101, configuration
 from tgan_chainer.runs import read_run
@@ -92,13 +92,9 @@ def load_preset(name):
 
 
 def _settings_of(name):
-    """Return in what a configuration differs from the defaults, but for its data, a dict."""
-    config, default = Config.load(os.path.join(CONFIGS, f"{name}.yaml")), Config()
-    return {
-        key: value
-        for key, value in vars(config).items()
-        if key not in (*NO_OPTIONS, "data") and value != getattr(default, key)
-    }
+    """Return the settings that the file of a configuration names, but for its data, a dict."""
+    settings = read_yaml(os.path.join(CONFIGS, f"{name}.yaml"), "a YAML file")
+    return {key: value for key, value in settings.items() if key not in (*NO_OPTIONS, "data")}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -147,7 +147,7 @@ def split(dataset, args):
     n_validation = round(n_clips * args.validation)
     if not 0 < n_validation < n_clips:
         raise InputError(
-            f"validation {args.validation:g} of {count(n_clips, 'clip')} leaves none to train on, or to "
+            f"validation {args.validation:g} of {count(n_clips, 'clip')} leaves none to train on or to "
             "validate"
         )
     order = np.random.RandomState(args.seed).permutation(n_clips)

@@ -22,9 +22,10 @@ Contenders (the code of the others is in experiments/peers/):
   pytorch:channels_last  the same with channels last in memory
   pytorch:foreach        the same with the optimizer's foreach implementation (a GPU's default)
   ...+keep_memory        the same with glibc told to keep freed memory, as ours does
-  ...+jemalloc           the same with jemalloc (Debian: apt install libjemalloc2); only when asked for
+  ...+jemalloc, ...+tcmalloc         the same with another allocator preloaded, where it is installed (Debian:
+                         libjemalloc2, libtcmalloc-minimal4)
   pytorch:cudnn.benchmark, pytorch:float32 (without TF32)            on a GPU
-  pytorch:compile        with torch.compile; only when asked for
+  pytorch:compile        with torch.compile, which takes minutes to begin; only when asked for
 
 Each runs in a process of its own with the same number of threads. They take turns, so that a disturbance
 hits all of them: one iteration each on a CPU, five on a GPU. The first turn is not counted. Shown are the
@@ -65,6 +66,7 @@ CPU_CONTENDERS = (
     *("ours", "ours:processes", "ours:numpy", "ours:aten", "stock", "pytorch", "pytorch:channels_last"),
     *("pytorch:foreach", "pytorch:keep_memory", "pytorch:foreach+keep_memory"),
     *("pytorch:channels_last+keep_memory", "pytorch:channels_last+foreach+keep_memory"),
+    *("pytorch:channels_last+jemalloc", "pytorch:channels_last+tcmalloc"),
 )
 GPU_CONTENDERS = (
     *("ours", "ours:tf32", "ours:no_aten", "ours:no_aten+tf32", "stock", "pytorch"),
@@ -72,8 +74,14 @@ GPU_CONTENDERS = (
 )
 ALL_CONTENDERS = (
     *dict.fromkeys(CPU_CONTENDERS + GPU_CONTENDERS),
-    *("pytorch:jemalloc", "pytorch:channels_last+jemalloc", "pytorch:compile", "pytorch:compile+keep_memory"),
+    *("pytorch:jemalloc", "pytorch:tcmalloc", "pytorch:compile", "pytorch:compile+keep_memory"),
+    "pytorch:compile+channels_last+keep_memory",
 )
+# Allocators to preload: names of the library and of Debian's package.
+ALLOCATORS = {
+    "jemalloc": ("jemalloc", "libjemalloc2"),
+    "tcmalloc": ("tcmalloc_minimal", "libtcmalloc-minimal4"),
+}
 PROCESSES = "ours:processes"
 N_CLIP = 5
 # On a GPU the threads of the CPU matter little, and a turn must be long against its start.
@@ -152,7 +160,7 @@ def parse_arguments(argv):
         nargs="+",
         metavar="NAME",
         choices=ALL_CONTENDERS,
-        help="default: all that run here, but for those with jemalloc or compile",
+        help="default: all that run here, but for some with other allocators or compile",
     )
     parser.add_argument("--out", metavar="FILE", help="JSON file to write")
     return parser.parse_args(argv)
@@ -174,6 +182,8 @@ def choose_config(args, batch_size, divisor):
 
 def choose_contenders(given, kind):
     names = given or (CPU_CONTENDERS if kind == "CPU" else GPU_CONTENDERS)
+    if not given:
+        names = [name for name in names if find_allocator(name) or not needs_allocator(name)]
     if importlib.util.find_spec("torch"):
         return list(dict.fromkeys(names))
     if given and any("pytorch" in name or ":aten" in name for name in given):
@@ -249,6 +259,9 @@ class ContenderProcess:
     def __init__(self, name, config, gpu, threads):
         settings = {"contender": name, "gpu": gpu, "config": dataclasses.asdict(config)}
         command = [sys.executable, "-m", "peers.contender", json.dumps(settings)]
+        library = find_allocator(name)
+        if needs_allocator(name) and not library:
+            raise InputError(f"{name}: not installed (Debian: apt install {needs_allocator(name)})")
         if name == PROCESSES:
             command, threads = ["mpiexec", "-n", str(threads), *command], 1
         self.process = subprocess.Popen(
@@ -260,7 +273,7 @@ class ContenderProcess:
                 **os.environ,
                 **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)),
                 **({"TGAN_CHAINER_KERNELS": "numpy"} if name == "ours:numpy" else {}),
-                **({"LD_PRELOAD": find_jemalloc()} if "jemalloc" in name else {}),
+                **({"LD_PRELOAD": library} if library else {}),
                 # As root, as in containers; other MPIs than Open MPI do not ask.
                 **dict.fromkeys(("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"), "1"),
                 "PYTHONPATH": os.pathsep.join(sys.path),
@@ -284,11 +297,15 @@ class ContenderProcess:
         return json.loads(answer)
 
 
-def find_jemalloc():
-    name = ctypes.util.find_library("jemalloc")
-    if name is None:
-        raise InputError("jemalloc is not installed (Debian: apt install libjemalloc2)")
-    return name
+def needs_allocator(name):
+    """Return Debian's package with the allocator that a contender preloads, or None."""
+    return next((package for variant, (_, package) in ALLOCATORS.items() if variant in name), None)
+
+
+def find_allocator(name):
+    """Return the library of that allocator, or None if there is none."""
+    libraries = [library for variant, (library, _) in ALLOCATORS.items() if variant in name]
+    return ctypes.util.find_library(libraries[0]) if libraries else None
 
 
 def count_flops(config):

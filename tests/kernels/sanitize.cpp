@@ -1,4 +1,7 @@
-// Calls every compiled kernel for many shapes, with arrays that end where they end, for a sanitizer to watch.
+// Calls every compiled kernel for many shapes, with arrays that end where they end, for a sanitizer to watch, and
+// compares the convolutions with sums in loops: also where there is no Python, on another architecture.
+#include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <vector>
@@ -23,29 +26,77 @@ static std::vector<float> numbers(long n) {
   return result;
 }
 
+// Call function(large, small, kernel's element) for all that meet, and each pair of channels and example; all are
+// places in arrays (C, *axes, N) and (C', C, *whole kernel).
+template <class Function>
+static void for_all(const long *g, Function function) {
+  const long *large = g + 3, *small = g + 6, *kernel = g + 9, *stride = g + 12, *pad = g + 15, *whole = g + 18,
+             *first = g + 21;
+  long end[8] = {g[2], g[1], kernel[0], kernel[1], kernel[2], small[0], small[1], small[2]}, i[8] = {};
+  for (int axis = 0; axis >= 0;) {
+    long of_large = i[1], of_small = i[0], of_kernel = i[0] * g[1] + i[1];
+    bool exists = true;
+    for (int a = 0; a < 3; a++) {
+      const long place = i[5 + a] * stride[a] + i[2 + a] - pad[a];
+      exists &= place >= 0 && place < large[a];
+      of_large = of_large * large[a] + place, of_small = of_small * small[a] + i[5 + a];
+      of_kernel = of_kernel * whole[a] + first[a] + i[2 + a];
+    }
+    for (long n = 0; exists && n < g[0]; n++) function(of_large * g[0] + n, of_small * g[0] + n, of_kernel);
+    for (axis = 7; axis >= 0 && ++i[axis] == end[axis]; axis--) i[axis] = 0;
+  }
+}
+
+static bool is_close(const std::vector<float> &found, const std::vector<double> &expected, const char *name) {
+  for (size_t i = 0; i < found.size(); i++)
+    if (!(std::fabs(found[i] - expected[i]) < 1e-4)) {
+      fprintf(stderr, "%s: %g instead of %g at %zu\n", name, found[i], expected[i], i);
+      return false;
+    }
+  return true;
+}
+
+// The three operations against sums in float64.
+static bool convolves(const long *g, long large_size, long small_size, long taps, int threads) {
+  const auto x = numbers(g[1] * large_size * g[0]), y = numbers(g[2] * small_size * g[0]),
+             W = numbers(g[1] * g[2] * taps), bias = numbers(20);
+  std::vector<float> to_y(y.size()), to_x(x.size()), to_W(W.size());
+  std::vector<double> of_y(y.size()), of_x(x.size()), of_W(W.size());
+  for (size_t i = 0; i < y.size(); i++) of_y[i] = bias[i / (small_size * g[0])];
+  for (size_t i = 0; i < x.size(); i++) of_x[i] = bias[i / (large_size * g[0])];
+  for_all(g, [&](long large, long small, long kernel) {
+    of_y[small] += double(x[large]) * W[kernel];
+    of_x[large] += double(y[small]) * W[kernel];
+    of_W[kernel] += double(x[large]) * y[small];
+  });
+  return tgan_filter(0, g, x.data(), W.data(), bias.data(), to_y.data(), threads) &&
+         tgan_filter(1, g, y.data(), W.data(), bias.data(), to_x.data(), threads) &&
+         tgan_filter(2, g, x.data(), y.data(), nullptr, to_W.data(), threads) &&
+         is_close(to_y, of_y, "convolution") && is_close(to_x, of_x, "its adjoint") &&
+         is_close(to_W, of_W, "gradient");
+}
+
 int main() {
   const int threads = 3;
   for (int i = 0; i < 120; i++) {
     // n, channels of the large and the small side; of three axes: large, small, kernel, stride, pad, and of
     // the whole kernel, length and the kernel's first element
-    long g[24] = {1 + rand() % 20, 1 + rand() % 9, 1 + rand() % 9}, *large = g + 3, *small = g + 6,
-         *kernel = g + 9, *stride = g + 12, *pad = g + 15, *whole = g + 18, *first = g + 21, large_size = 1, small_size = 1, taps = 1;
+    long g[24] = {1 + rand() % 20, 1 + rand() % 12, 1 + rand() % 12}, *large = g + 3, *small = g + 6,
+         *kernel = g + 9, *stride = g + 12, *pad = g + 15, *whole = g + 18, *first = g + 21;
+    long large_size = 1, small_size = 1, taps = 1;
+    const long kernels[] = {1 + rand() % 5, 4, 3, 3}, strides[] = {1 + rand() % 3, 2, 1, 2};
     for (int axis = 0; axis < 3; axis++) {
-      kernel[axis] = i % 3 ? 2 + i % 3 : 1 + rand() % 5, stride[axis] = i % 3 ? 3 - i % 3 : 1 + rand() % 3;
+      kernel[axis] = kernels[i % 4], stride[axis] = strides[i % 4];
       pad[axis] = rand() % 3;
       large[axis] = kernel[axis] + rand() % 6;
       small[axis] = (large[axis] + 2 * pad[axis] - kernel[axis]) / stride[axis] + 1;
       first[axis] = rand() % 2, whole[axis] = first[axis] + kernel[axis] + rand() % 2;
       large_size *= large[axis], small_size *= small[axis], taps *= whole[axis];
     }
-    auto x = numbers(g[1] * large_size * g[0]), y = numbers(g[2] * small_size * g[0]),
-         W = numbers(g[1] * g[2] * taps);
-    auto bias = numbers(20);
-    bool done = tgan_filter(0, g, x.data(), W.data(), bias.data(), y.data(), threads) &&
-                tgan_filter(1, g, y.data(), W.data(), bias.data(), x.data(), threads) &&
-                tgan_filter(2, g, x.data(), y.data(), nullptr, W.data(), threads);
+    bool done = convolves(g, large_size, small_size, taps, threads);
     const long C = g[1], length = large_size * g[0], sizes[2] = {C * length, C};
-    auto gamma = numbers(C), beta = numbers(C), mean = numbers(C), var = numbers(C), to = numbers(C * length);
+    auto x = numbers(C * length), to = numbers(C * length), gamma = numbers(C), beta = numbers(C),
+         mean = numbers(C), var = numbers(C);
     done = done &&
            tgan_normalize(C, length, x.data(), gamma.data(), i % 2 ? beta.data() : nullptr, mean.data(),
                           var.data(), to.data(), 1e-5f, 0.2f, i % 4 == 0, threads) &&

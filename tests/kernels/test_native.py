@@ -284,18 +284,35 @@ def test_a_library_of_other_sources_is_not_used(tmp_path):
     assert "older than their sources" in run_python(script)
 
 
+def build_program(folder, compiler, flags, target="baseline"):
+    """Compile the kernels with sanitize.cpp, and return the program."""
+    flags = ["-std=c++17", "-g", "-pthread", "-Wno-psabi", '-DTGAN_SOURCES=""', f"-I{SOURCES}", *flags]
+    objects = []
+    here = pathlib.Path(__file__).with_name("sanitize.cpp")
+    for path in SOURCES / "target.cpp", SOURCES / "kernels.cpp", here:
+        objects.append(str(folder / f"{path.stem}.o"))
+        name = f"-DTARGET={target}" if path.stem == "target" else f"-DTARGETS=TARGET({target})"
+        subprocess.run([compiler, *flags, name, "-c", str(path), "-o", objects[-1]], check=True)
+    program = str(folder / "program")
+    subprocess.run([compiler, *flags, *objects, "-o", program], check=True)
+    return program
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sanitizers", ["address,undefined", "thread"])
 def test_sanitizers_find_nothing(sanitizers, tmp_path):
-    flags = ["-std=c++17", "-O1", "-g", "-pthread", "-Wno-psabi", f"-fsanitize={sanitizers}"]
-    flags += ["-fno-sanitize-recover=all", "-DTARGET=baseline", '-DTGAN_SOURCES=""', f"-I{SOURCES}"]
-    here = pathlib.Path(__file__).with_name("sanitize.cpp")
-    objects = []
-    for path, define in (SOURCES / "target.cpp", []), (SOURCES / "kernels.cpp", ["-UTARGET"]), (here, []):
-        objects.append(str(tmp_path / f"{path.stem}.o"))
-        define = [*define, "-DTARGETS=TARGET(baseline)"]
-        subprocess.run(["g++", *flags, *define, "-c", str(path), "-o", objects[-1]], check=True)
-    program = str(tmp_path / "program")
-    subprocess.run(["g++", *flags, *objects, "-o", program], check=True)
+    program = build_program(
+        tmp_path, "g++", ["-O1", f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all"]
+    )
     run = subprocess.run([program], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.slow
+def test_aarch64_computes_the_direct_sums(tmp_path):
+    for program in "aarch64-linux-gnu-g++", "qemu-aarch64-static":
+        if not shutil.which(program):
+            pytest.skip(f"no {program} (Debian: apt install g++-aarch64-linux-gnu qemu-user-static)")
+    program = build_program(tmp_path, "aarch64-linux-gnu-g++", ["-O2", "-static"])
+    run = subprocess.run(["qemu-aarch64-static", program], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

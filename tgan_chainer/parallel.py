@@ -123,10 +123,6 @@ def chunks(n, size):
     return list(map(slice, bounds, bounds[1:]))
 
 
-def slice_length(piece):
-    """Return the length of a slice as :func:`chunks` makes them."""
-    return piece.stop - piece.start
-
 
 def scratch(name, shape, dtype):
     """Return an uninitialized array that the same thread's next call with the same name may reuse.

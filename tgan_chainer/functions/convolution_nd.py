@@ -71,7 +71,7 @@ class _Convolution(chainer.FunctionNode):
         x, W, *b = inputs
         small = tuple(map(conv.get_conv_outsize, x.shape[2:], W.shape[2:], self.stride, self.pad))
         grid = _grid(W.shape[2:], self.stride, self.pad, x.shape[2:], small)
-        return (choose(grid, x, W.shape).convolve(x, W, grid, *b),)
+        return (choose(x).convolve(x, W, grid, *b),)
 
     def backward(self, indexes, grad_outputs):
         x, W = self.get_retained_inputs()
@@ -104,7 +104,7 @@ class _Deconvolution(chainer.FunctionNode):
             map(conv.get_deconv_outsize, x.shape[2:], W.shape[2:], self.stride, self.pad)
         )
         grid = _grid(W.shape[2:], self.stride, self.pad, self.outsize, x.shape[2:])
-        return (choose(grid, x, W.shape).deconvolve(x, W, grid, *b),)
+        return (choose(x).deconvolve(x, W, grid, *b),)
 
     def backward(self, indexes, grad_outputs):
         x, W = self.get_retained_inputs()
@@ -129,7 +129,7 @@ class _KernelGradient(chainer.FunctionNode):
         self.retain_inputs((0, 1))
         x, gy = inputs
         grid = _grid(self.W_shape[2:], self.stride, self.pad, x.shape[2:], gy.shape[2:])
-        return (choose(grid, x, self.W_shape).kernel_gradient(x, gy, grid),)
+        return (choose(x).kernel_gradient(x, gy, grid),)
 
     def backward(self, indexes, grad_outputs):
         x, gy = self.get_retained_inputs()

@@ -1,6 +1,6 @@
 """Every way to convolve, behind one door.
 
-``choose(grid, x, W_shape)`` returns a module, of the fastest way for these shapes on this device. Each has
+``choose(x)`` returns a module, of the fastest way on the device of the array x. Each has
 
 ``convolve(x, W, grid, b=None)``
     the convolution: (N, C, *large) → (N, C', *small);

@@ -172,6 +172,8 @@ def main(argv=None):
             stop.agree()
         except NonFiniteError as error:
             raise NonFiniteError(f"training diverged: {error}; {how_to_go_on(args, out)}") from error
+    if not processes.is_first:
+        return 0  # the first one has the status; if another had one, mpiexec might end it as it speaks
     if stop.signal == signal.SIGALRM:
         print(f"stopped in iteration {updater.iteration} by --time-limit; {how_to_go_on(args, out)}")
         return 0

@@ -545,15 +545,3 @@ def test_text_is_shown_and_not_run(copy, browser):
     browser.get((copy / "results" / "report.html").as_uri())
     assert browser.get_log("browser") == []
     assert status in browser.execute_script("return document.body.innerText")
-
-
-@pytest.mark.parametrize(
-    "content",
-    [None, "[]", "{", "null", '{"smoke": 3}', '{"smoke": {"format": "tgan_chainer table 1", "rows": []}}']
-    + ['{"smoke": {"format": "tgan_chainer table 9", "rows": {}}}'],
-)
-def test_without_a_table_there_is_no_page(tmp_path, content):
-    if content is not None:
-        (tmp_path / "table3.json").write_text(content)
-    assert_one_line_error(call("report.py", tmp_path), "table3.json")
-    assert not (tmp_path / "report.html").exists()

@@ -60,6 +60,7 @@ INCEPTION = f"""The inception score (Salimans et al. 2016) on C3D, as the papers
 SOURCE is one of
   a results folder of train.py, or a snapshot    samples of the generator; a conditional one gets its labels
                                                  as often as they are in the training data
+  a name that generate.py --list lists           the same of weights that come along
   a data set (.h5) as train.py takes it          windows of its clips: the upper bound that real data give
   an array (.npy, or .npz with one)              (N, C, T, H, W) or (N, T, H, W, C), uint8 or [-1, 1]
   a folder, searched through                     .mp4 .avi .gif ..., .npy (one video each), folders of frames

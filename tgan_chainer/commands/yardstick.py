@@ -19,6 +19,9 @@ name them first.
               of one that was trained on single digits, and is a part of the package too (frames of any size
               are resized to 32×32); distances of different numbers of videos are not comparable
 
+All of them vary with --num and --seed, the more the fewer the videos: compare, and quote, numbers of equally
+many.
+
 It writes OUT.json, OUT.md, the table, and OUT.png: videos of each source, with a red frame where a digit was
 read. It needs SciPy, which comes with mlxtend: pip install mlxtend.
 """

@@ -82,7 +82,7 @@ def interpolate(run, args):
         save_videos(args.out, videos, count=num, fps=args.fps, scale=args.scale)
     first, last = window
     print(
-        f"{count(num, 'video')} of iteration {run.iteration}, seed {seed}, frames {first} to {last} in "
+        f"{count(num, 'video')} of iteration {run.iteration:,}, seed {seed}, frames {first} to {last} in "
         f"{slow.video_shape[1]} steps: {args.out}"
     )
 
@@ -108,7 +108,7 @@ def generate_between(run, args):
     else:
         save_videos(args.out, videos, fps=args.fps, scale=args.scale)
     seeds = " to ".join(map(str, args.between))
-    print(f"{count(steps, 'video')} of iteration {run.iteration}, from seed {seeds}: {args.out}")
+    print(f"{count(steps, 'video')} of iteration {run.iteration:,}, from seed {seeds}: {args.out}")
 
 
 def check_arguments(args):

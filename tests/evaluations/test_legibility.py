@@ -115,14 +115,16 @@ def test_blobs_are_found_where_they_are_whatever_their_size(held_out):
     frame[2:30, 3:31] = seven
     frame[40:60, 40:60] = resize_digits(zero[None], 20)[0]
     frame[62, 2] = 255  # a speck
-    centers, digits = read_blobs(frame, load_digit_classifier())
+    classifier = load_digit_classifier()
+    ((centers, digits),) = read_blobs(frame[None], classifier)
     assert digits.tolist() == [7, 0]
     for found, image, corner in (centers[0], seven, (2, 3)), (centers[1], None, (40, 40)):
         middle = (np.indices(seven.shape) * seven).sum(axis=(1, 2)) / seven.sum() if image is seven else 9.5
         np.testing.assert_allclose(found, np.array(corner) + middle, atol=1.5)
     assert find_blobs(np.zeros((32, 32), np.uint8)) == []
-    assert read_blobs(np.zeros((32, 32), np.uint8), load_digit_classifier())[1].tolist() == []
-    assert read_blobs(np.full((32, 32), 255, np.uint8), load_digit_classifier())[1].tolist() == [NO_DIGIT]
+    black, white = np.zeros((32, 32), np.uint8), np.full((32, 32), 255, np.uint8)
+    found = [digits.tolist() for _, digits in read_blobs(np.stack([black, white, black]), classifier)]
+    assert found == [[], [NO_DIGIT], []]
 
 
 def test_the_command_writes_a_table_and_a_picture(clips, tmp_path):

@@ -102,9 +102,7 @@ def draw(videos, digits):
     """Draw every second frame of videos, one a row, framed in red where a digit is read."""
     same = [video for video in videos if video.shape == videos[0].shape]  # a picture has one size
     frames = to_uint8(np.stack(same))[:, :, ::2]
-    framed = [
-        [(read_blobs(frame, digits)[1] != NO_DIGIT).any() for frame in video.max(axis=0)] for video in frames
-    ]
+    framed = [[(d != NO_DIGIT).any() for _, d in read_blobs(v.max(axis=0), digits)] for v in frames]
     scale = max(1, PIXELS // frames.shape[-1])
     frames = frames.repeat(scale, axis=3).repeat(scale, axis=4)
     return figures.draw_strips(frames, np.array(framed))

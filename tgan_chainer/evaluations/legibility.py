@@ -31,7 +31,7 @@ def measure_legibility(videos, classifier, labels=None):
     displacements = []
     for video, label in zip(videos, itertools.repeat(None) if labels is None else labels):
         frames = to_uint8(video).max(axis=0)
-        tracks = [read_blobs(frame, classifier) for frame in frames]
+        tracks = read_blobs(frames, classifier)
         n_videos += 1
         n_frames += len(frames)
         n_empty += int((frames.max(axis=(1, 2)) < _DARK).sum())
@@ -57,19 +57,20 @@ def measure_legibility(videos, classifier, labels=None):
     }
 
 
-def read_blobs(frame, classifier):
-    """Read the blobs of a frame, uint8 (H, W).
+def read_blobs(frames, classifier):
+    """Read the blobs of frames, uint8 (T, H, W).
 
     Returns:
-        tuple: Their centres, float (B, 2), (y, x) in pixels; and the digit of each, int (B,), ``NO_DIGIT``
-        where the classifier is not sure of any.
+        list of tuple: Of each frame the blobs' centres, float (B, 2), (y, x) in pixels; and the digit of
+        each, int (B,), ``NO_DIGIT`` where the classifier is not sure of any.
     """
-    blobs = find_blobs(frame)
-    if not blobs:
-        return np.zeros((0, 2)), np.zeros(0, int)
-    centers, images = zip(*blobs)
-    digits, sure = classifier.read(np.stack(images))
-    return np.array(centers), np.where(sure >= SURE, digits, NO_DIGIT)
+    found = [find_blobs(frame) for frame in frames]
+    images = [image for blobs in found for _, image in blobs]
+    digits, sure = classifier.read(np.array(images))  # all at once, which takes a tenth of the time
+    digits = np.where(sure >= SURE, digits, NO_DIGIT)
+    ends = np.cumsum([len(blobs) for blobs in found])[:-1]
+    centers = [np.array([center for center, _ in blobs]).reshape(-1, 2) for blobs in found]
+    return list(zip(centers, np.split(digits, ends)))
 
 
 def _share(count, of):

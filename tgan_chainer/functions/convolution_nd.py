@@ -5,7 +5,7 @@ The function nodes; how they compute is told in :mod:`tgan_chainer.kernels`.
 
 import functools
 
-from tgan_chainer.kernels import Grid, choose
+from tgan_chainer.kernels import Grid, choose, gpu
 
 import chainer
 import chainer.functions as F
@@ -110,6 +110,13 @@ class _Deconvolution(chainer.FunctionNode):
         x, W = self.get_retained_inputs()
         gradients = []
         (gy,) = grad_outputs
+        grid = _grid(W.shape[2:], self.stride, self.pad, gy.shape[2:], x.shape[2:])
+        kernels = choose(grid, gy, W.shape)
+        shares = hasattr(kernels, "convolve_and_kernel_gradient") and not chainer.config.enable_backprop
+        if shares and {0, 1} <= set(indexes):
+            arrays = kernels.convolve_and_kernel_gradient(gy.array, W.array, x.array, grid)
+            gradients += map(chainer.as_variable, arrays)
+            indexes = set(indexes) - {0, 1}
         if 0 in indexes:
             gradients.append(convolution_nd(gy, W, None, self.stride, self.pad))
         if 1 in indexes:
@@ -158,4 +165,6 @@ def _check_types(in_types, n_axes, channel_axis, bias_axis):
 
 
 def _sum_per_channel(gy):
+    if gpu.computes(gy) and not chainer.config.enable_backprop:
+        return chainer.as_variable(gpu.sum_of_channels(gy.array))
     return F.sum(gy, axis=(0, *range(2, gy.ndim)))

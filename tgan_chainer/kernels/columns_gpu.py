@@ -13,18 +13,13 @@ from tgan_chainer.parallel import chunks
 
 from chainer.backends import cuda
 
-# Elements of the columns in memory at a time: 512 MB in float32.
-_BLOCK = 1 << 27
+# Elements of the columns in memory at a time: 1 GB in float32, which holds those of all channels with the
+# paper's networks and a batch of 32, so that no sums have to be added up.
+_BLOCK = 1 << 28
 
 
 def convolve(x, W, grid, b=None):
-    x, W = batch_last(x), _rows(grid.used_kernel(W))
-    y = None
-    for channels in _blocks(grid, len(x), x.shape[-1]):
-        columns = gather_columns(x[channels], grid)
-        part = cuda.cupy.dot(W[:, _taps(channels, grid)], _rows(columns, grid))
-        y = part if y is None else cuda.cupy.add(y, part, out=y)
-    return add_bias(batch_first(y.reshape(-1, *grid.small, x.shape[-1])), b)
+    return add_bias(_multiply_by_columns(x, grid, W)[0], b)
 
 
 def deconvolve(y, W, grid, b=None):
@@ -38,13 +33,33 @@ def deconvolve(y, W, grid, b=None):
 
 
 def kernel_gradient(x, y, grid):
-    x, y = batch_last(x), batch_last(y).reshape(y.shape[1], -1)
-    parts = [
-        cuda.cupy.dot(y, _rows(gather_columns(x[channels], grid), grid).T)
-        for channels in _blocks(grid, len(x), x.shape[-1])
-    ]
+    return _multiply_by_columns(x, grid, y=y)[1]
+
+
+def convolve_and_kernel_gradient(x, W, y, grid):
+    """Return what :func:`convolve` and :func:`kernel_gradient` do, from the same columns."""
+    return _multiply_by_columns(x, grid, W, y)
+
+
+def _multiply_by_columns(x, grid, W=None, y=None):
+    """Return W (C', C, *kernel) times the columns of x, and y (N, C', *small) times their transpose."""
+    x, n = batch_last(x), len(x)
+    product, parts = None, []
+    W = None if W is None else _rows(grid.used_kernel(W))
+    y = None if y is None else batch_last(y).reshape(y.shape[1], -1)
+    for channels in _blocks(grid, len(x), n):
+        columns = _rows(gather_columns(x[channels], grid), grid)
+        if W is not None:
+            part = cuda.cupy.dot(W[:, _taps(channels, grid)], columns)
+            product = part if product is None else cuda.cupy.add(product, part, out=product)
+        if y is not None:
+            parts.append(cuda.cupy.dot(y, columns.T))
+    if W is not None:
+        product = batch_first(product.reshape(-1, *grid.small, n))
+    if y is None:
+        return product, None
     gW = parts[0] if len(parts) == 1 else cuda.cupy.concatenate(parts, axis=1)
-    return grid.whole_gradient(gW.reshape(len(y), len(x), *grid.kernel))
+    return product, grid.whole_gradient(gW.reshape(len(y), len(x), *grid.kernel))
 
 
 def _rows(array, grid=None):

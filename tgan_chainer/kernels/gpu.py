@@ -169,12 +169,34 @@ def leaky_relu(x, gy, slope):
 
     With ``gy`` = x that is the leaky ReLU itself. The result lies in memory as x.
     """
-    operation = "y = x > 0 ? gy : slope * gy"
-    kernel = cuda.elementwise("T x, T gy, T slope", "T y", operation, "leaky_relu_of")
+    if gy is x:
+        return _in_memory_order("y = x > 0 ? x : slope * x", "leaky_relu", x, slope=slope)
+    return _in_memory_order("y = x > 0 ? gy : slope * gy", "leaky_relu_backward", x, gy, slope)
+
+
+def tanh(x):
+    """Compute the hyperbolic tangent, which lies in memory as x does."""
+    return _in_memory_order("y = tanh(x)", "tanh_of", x)
+
+
+def tanh_backward(y, gy):
+    """Compute the gradient of what came out of :func:`tanh` as y, in memory as y."""
+    return _in_memory_order("y = gy * (1 - x * x)", "tanh_backward", y, gy)
+
+
+def sum_of_channels(x):
+    """Sum x (N, C, *axes) up over everything but the channels: (C,)."""
+    return planes(x)[0].sum(axis=(0, 2))
+
+
+def _in_memory_order(operation, name, x, gy=None, slope=0.0):
+    """Compute y from the elements of x and gy, read in the order in which x lies in memory."""
+    inputs = "T x, T slope" if gy is None else "T x, T gy, T slope"
+    kernel = cuda.elementwise(inputs, "T y", operation, name)
     if x.ndim < 2:
-        return kernel(x, gy, slope)
+        return kernel(x, *([] if gy is None else [gy]), slope)
     rows, shaped = planes(x)
-    return shaped(kernel(rows, planes_like(x, gy), slope))
+    return shaped(kernel(rows, *([] if gy is None else [planes_like(x, gy)]), slope))
 
 
 def add_bias(y, b):
@@ -183,6 +205,12 @@ def add_bias(y, b):
         rows, _ = planes(y)
         rows += b[:, None]
     return y
+
+
+def scale(pixels):
+    """Compute (pixels - 128) / 128 of a uint8 array in float32, which is exact, into memory in C order."""
+    kernel = cuda.elementwise("uint8 x", "float32 y", "y = (float(x) - 128) / 128", "scale_pixels")
+    return kernel(pixels, cuda.cupy.empty(pixels.shape, np.float32))
 
 
 # Columns of convolutions, for arrays that lie in memory as (C, *axes, N).

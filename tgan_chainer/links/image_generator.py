@@ -1,6 +1,6 @@
 from tgan_chainer.checks import check_multiple, check_positive_int, check_shape
 from tgan_chainer.errors import InputError
-from tgan_chainer.functions import relu, tanh
+from tgan_chainer.functions import lay_out, relu, tanh
 from tgan_chainer.links.batch_normalization import BatchNormalization
 from tgan_chainer.links.convolution_nd import DeconvolutionND
 
@@ -105,7 +105,7 @@ class ImageGenerator(chainer.Chain):
             check_shape("label", label, (len(z1), self.n_classes))
             maps.append(self._to_maps(self.bn_label(self.linear_label(label), relu)))
         h = F.concat(maps) if len(maps) > 1 else maps[0]
-        h = self.bn1(self.deconv1(h), relu)
+        h = self.bn1(self.deconv1(lay_out(h)), relu)
         h = self.bn2(self.deconv2(h), relu)
         h = self.bn3(self.deconv3(h), relu)
         h = self.bn4(self.deconv4(h), relu)

@@ -1,5 +1,5 @@
 from tgan_chainer.checks import check_multiple, check_positive_int, check_shape
-from tgan_chainer.functions import gaussian_noise, leaky_relu
+from tgan_chainer.functions import gaussian_noise, lay_out, leaky_relu
 from tgan_chainer.links.batch_normalization import BatchNormalization
 from tgan_chainer.links.convolution_nd import ConvolutionND
 from tgan_chainer.links.generator import one_hot
@@ -91,7 +91,7 @@ class VideoDiscriminator(chainer.Chain):
             x = F.concat([x, self.xp.broadcast_to(voxel, (*voxel.shape[:2], *x.shape[2:]))])
         if self.noise and self.noise_input and chainer.config.train:
             x = self._add_noise(x)
-        h = self._activate(self.conv1(x))
+        h = self._activate(self.conv1(lay_out(x)))
         h = self._activate(self.conv2(h), self.bn2)
         h = self._activate(self.conv3(h), self.bn3)
         h = self._activate(self.conv4(h), self.bn4)

@@ -1,5 +1,7 @@
 """CuPy's arrays: NumPy's behind a wall. Nothing crosses it unless it is asked to."""
 
+import os
+
 import numpy as np
 
 from cupy._counts import counts, empty
@@ -112,6 +114,9 @@ def matmul(a, b, out=None):
         if not is_ready:
             counts.launch("copy of a factor", part, np.broadcast_to(np.empty(1, dtype), part.shape))
     name = "product of matrices" if max(x.ndim, y.ndim) <= 2 else "product of stacks"
+    if dtype == np.float32:  # CuPy asks for TF32 in products of two matrices only
+        tf32 = os.environ.get("CUPY_TF32") == "1" and name == "product of matrices"
+        counts.modes.add((name, "tf32" if tf32 else "float32"))
     # Through tiles in the cache each factor is read about once, in whatever order.
     ins = [np.lib.stride_tricks.as_strided(p, (p.size,), (p.itemsize,)) if p.size else p for p in (x, y)]
     result = launch(name, lambda *_: np.matmul(x, y), ins, out, shape, dtype)
@@ -257,9 +262,10 @@ class ndarray:
         try:
             return self._view(np.reshape(self._host, shape, order=order, copy=False))
         except ValueError:
-            if counts.launch("copy", self._host, self._host):
-                return wrap(self._host.reshape(shape, order=order))
-            return wrap(np.empty(self.size, self.dtype).reshape(shape))
+            result = np.empty(np.empty(self.shape, "?").reshape(shape).shape, self.dtype)
+            if counts.launch("copy", self._host, result):
+                result[...] = self._host.reshape(shape, order=order)
+            return wrap(result)
 
     def reduced_view(self, dtype=None):
         return self.reshape(-1) if self._host.flags.c_contiguous else self

@@ -18,6 +18,7 @@ class Counts:
         bytes (int): What they read and write in the GPU's memory.
         synchronizations (Counter): By why and from which line the CPU waited for the GPU.
         sent (list of int): Bytes of each copy from the host.
+        modes (set): Pairs: a product or convolution of float32, and the modes in which it was asked for.
         only (bool): Whether to count without computing, which takes neither time nor memory. Values are then
             arbitrary.
     """
@@ -28,7 +29,7 @@ class Counts:
 
     def reset(self):
         self.launches, self.synchronizations = collections.Counter(), collections.Counter()
-        self.bytes, self.sent = 0, []
+        self.bytes, self.sent, self.modes = 0, [], set()
         self.traffic = collections.Counter()
 
     def launch(self, name, *arrays, n=1):

@@ -21,6 +21,9 @@ class _Counting(TorchDispatchMode):
         results = results if isinstance(results, tuple) else (results,)
         tensors = [a for a in (*args, *results) if isinstance(a, torch.Tensor)]
         counts.launch(func.name(), *(t.numpy() for t in tensors))
+        cudnn = torch.backends.cudnn
+        mode = "tf32" if cudnn.allow_tf32 else "float32"
+        counts.modes.add((func.name(), mode + " deterministic" * cudnn.deterministic))
         return results if len(results) > 1 else results[0]
 
     @staticmethod

@@ -19,6 +19,7 @@ def unset(monkeypatch):
         monkeypatch.setenv(name, "")
     for name in "tf32", "pytorch_kernels":
         monkeypatch.setattr(chainer.global_config, name, None, raising=False)
+    monkeypatch.setattr(chainer.global_config, "cudnn_deterministic", False)
 
 
 def test_importing_the_package_says_nothing_of_how_to_compute():
@@ -44,6 +45,10 @@ def test_what_is_said_holds_for_the_process_until_the_next_word(unset):
     use_device(-1, tf32=False)
     assert (chainer.config.tf32, chainer.config.pytorch_kernels) == (False, "off")
     assert (os.environ["CUPY_TF32"], os.environ["NVIDIA_TF32_OVERRIDE"]) == ("0", "0")
+    assert not chainer.config.cudnn_deterministic
+    use_device(-1, deterministic=True)
+    use_device(-1)
+    assert chainer.config.cudnn_deterministic
 
 
 def test_a_gpu_that_is_not_there_is_refused():

@@ -152,6 +152,12 @@ class Config:
         choices=("auto", "on", "off"),
         neutral=True,
     )
+    deterministic: bool = _setting(
+        False,
+        "whether a GPU's library convolves in ways that give the same bits each time, so that a resumed run "
+        "is bit for bit the uninterrupted one; slower. Our own kernels always do",
+        neutral=True,
+    )
     sync_bn: bool = _setting(
         True,
         "with several processes: batch normalization by the whole batch, as one process does it; false: by "

@@ -40,7 +40,7 @@ def get_device(gpu=None):
     return chainer.get_device("@numpy" if gpu < 0 else f"@cupy:{gpu}")
 
 
-def use_device(gpu=None, tf32=None, pytorch_kernels=None):
+def use_device(gpu=None, tf32=None, pytorch_kernels=None, deterministic=None):
     """Make the device of a ``--gpu`` option this thread's current one, and say how to compute there.
 
     A command calls it once, before its first product. The choices hold for the whole process.
@@ -51,6 +51,8 @@ def use_device(gpu=None, tf32=None, pytorch_kernels=None):
             None leaves it as it is; nothing said at all is False.
         pytorch_kernels (str): "auto", "on" or "off", see :mod:`tgan_chainer.kernels.aten`. None leaves it as
             it is; nothing said at all is "auto".
+        deterministic (bool): Whether a library's convolutions on a GPU are to give the same bits each time.
+            None leaves it as it is; nothing said at all is False.
 
     Returns:
         ~chainer.backend.Device: As from :func:`get_device`.
@@ -63,6 +65,8 @@ def use_device(gpu=None, tf32=None, pytorch_kernels=None):
         raise InputError("pytorch_kernels is on, but PyTorch is not installed: pip install torch")
     if pytorch_kernels is not None:
         chainer.global_config.pytorch_kernels = pytorch_kernels
+    if deterministic is not None:
+        chainer.global_config.cudnn_deterministic = deterministic
     if tf32 is not None:
         chainer.global_config.tf32 = tf32
         os.environ["CUPY_TF32"] = str(int(tf32))  # CuPy reads it at its first product

@@ -13,6 +13,7 @@ import chainer
 from chainer.backends import cuda
 
 pytestmark = pytest.mark.gpu
+on_stand_in = pytest.mark.skipif(not hasattr(cuda.cupy, "_counts"), reason="counts are the stand-in's")
 
 SETTINGS = [
     *TINY[2:],  # all but --gpu -1
@@ -70,10 +71,10 @@ def test_losses_are_the_cpus(data, tmp_path, name):
 
 @pytest.mark.parametrize("options", [(), (*GAN, "--noise", "0.2")])
 def test_a_resumed_run_is_the_uninterrupted_one(data, tmp_path, options):
-    with chainer.using_config("cudnn_deterministic", True):
-        whole = train(data, tmp_path / "whole", 0, *options, iterations=4)
-        parts = train(data, tmp_path / "parts", 0, *options, iterations=2)
-        train(data, parts, 0, "--resume", iterations=4)
+    options = *options, "--deterministic"
+    whole = train(data, tmp_path / "whole", 0, *options, iterations=4)
+    parts = train(data, tmp_path / "parts", 0, *options, iterations=2)
+    train(data, parts, 0, "--resume", iterations=4)
     a, b = (np.load(out / "generator_iter_4.npz") for out in (whole, parts))
     for name in set(a.files) - {"metadata"}:
         np.testing.assert_array_equal(a[name], b[name], name)
@@ -99,19 +100,34 @@ def test_videos_are_the_cpus(trained, tmp_path, command, name, options):
     np.testing.assert_allclose(*videos, rtol=0, atol=1e-3)
 
 
-def test_classifiers_and_scores_are_the_cpus(data, trained, tmp_path):
-    scores = []
+@pytest.fixture(scope="module")
+def classifier(data, tmp_path_factory):
+    path = tmp_path_factory.mktemp("classifier") / "c3d.npz"
     small = "--iterations", 1, "--batch-size", 2, "--validation", 0.1
-    done = call("train_classifier.py", data, "--gpu", 0, "--out", tmp_path / "c3d.npz", *small)
+    done = call("train_classifier.py", data, "--gpu", 0, "--out", path, *small)
     assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.mark.parametrize("score", ["inception", "frechet", "gam"])
+def test_scores_are_the_cpus(data, trained, classifier, tmp_path, score):
+    by_classifier = "--classifier", classifier, "--samples", 4
+    arguments = {
+        "inception": [trained["tgan"], *by_classifier, "--repeats", 2],
+        "frechet": [trained["tgan"], data, *by_classifier],
+        "gam": [trained["tgan"], trained["video gan"], "--test-data", data, "--samples", 8],
+    }[score]
+    scores = []
     for gpu in -1, 0:
         out = tmp_path / f"{gpu}.json"
-        arguments = "--classifier", tmp_path / "c3d.npz", "--samples", 4, "--repeats", 2
-        done = call("evaluate.py", "inception", trained["tgan"], *arguments, "--gpu", gpu, "--out", out)
+        done = call("evaluate.py", score, *arguments, "--gpu", gpu, "--out", out)
         assert done.returncode == 0, done.stderr
         scores.append(json.loads(out.read_text()))
     on_cpu, on_gpu = (numbers_of(score) for score in scores)
-    assert on_cpu and on_gpu == pytest.approx(on_cpu, rel=1e-3)
+    assert on_cpu and on_gpu == pytest.approx(on_cpu, rel=1e-3, abs=1e-3)
+
+
+MEASURES = "score", "distance", "r_test", "r_sample"
 
 
 def numbers_of(result, path=""):
@@ -120,19 +136,39 @@ def numbers_of(result, path=""):
     for key, value in result.items():
         if isinstance(value, dict):
             found |= numbers_of(value, f"{path}/{key}")
-        elif isinstance(value, float) and "score" in f"{path}/{key}":
+        elif isinstance(value, float) and any(word in f"{path}/{key}" for word in MEASURES):
             found[f"{path}/{key}"] = value
     return found
 
 
-@pytest.mark.parametrize(("number", "names"), [(5, ["tgan"]), (7, ["conditional"])])
+@pytest.mark.parametrize(
+    ("number", "names"),
+    [(3, ["tgan", "video gan"]), (4, ["tgan"]), (5, ["tgan"]), (6, ["tgan"]), (7, ["conditional"])],
+)
 def test_figures_are_drawn(trained, tmp_path, number, names):
     runs = [trained[name] for name in names]
     done = call("figures.py", number, *runs, "--gpu", 0, "--out", tmp_path / "figure.png")
     assert done.returncode == 0 and (tmp_path / "figure.png").exists(), done.stderr
 
 
-@pytest.mark.skipif(not hasattr(cuda.cupy, "_counts"), reason="counts are the stand-in's")
+@on_stand_in
+@pytest.mark.parametrize("kernels", ["auto", "off"])
+@pytest.mark.parametrize("tf32", [False, True])
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_products_are_asked_for_in_the_mode_that_was_chosen(data, tmp_path, kernels, tf32, deterministic):
+    """Of single matrices: of stacks, in which CuPy never asks for TF32, there are only those of float64."""
+    options = ["--pytorch-kernels", kernels, *["--tf32"] * tf32, *["--deterministic"] * deterministic]
+    cuda.cupy._counts.reset()
+    train(data, tmp_path / "run", 0, *options, iterations=1)
+    mode, convolution = "tf32" if tf32 else "float32", "aten::convolution"
+    expected = {("product of matrices", mode)}
+    if kernels == "auto" and aten.computes(cuda.cupy.empty(1, "f")):
+        mode += " deterministic" * deterministic
+        expected |= {(convolution, mode), (convolution + "_backward", mode)}
+    assert cuda.cupy._counts.modes == expected
+
+
+@on_stand_in
 def test_kernels_are_those_that_were_asked_for(trained, tmp_path):
     counts, x = cuda.cupy._counts, cuda.cupy.empty((1, 1, 1, 1), "f")
     for kernels in "auto", "off":
@@ -142,3 +178,11 @@ def test_kernels_are_those_that_were_asked_for(trained, tmp_path):
             options = "--gpu", 0, "--num", 1, "--out", tmp_path / "x.npy"
             assert call("generate.py", trained["tgan"], *options).returncode == 0
         assert ("gather_columns" in counts.launches or "add_columns" in counts.launches) != has_library
+
+
+@pytest.mark.slow
+def test_tables_are_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in 3, 4:
+        done = call("tables.py", number, "--preset", "smoke", "--gpu", 0)
+        assert done.returncode == 0 and (tmp_path / f"results/table{number}.md").exists(), done.stderr

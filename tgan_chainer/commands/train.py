@@ -41,7 +41,14 @@ from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.commands.opening import differences, opening
 from tgan_chainer.commands.options import add_gpu_option, add_settings, given_settings, parse_duration
 from tgan_chainer.config import Config, config_name, find_config
-from tgan_chainer.datasets import PartsOfBatches, RandomWindows, VideoDataset
+from tgan_chainer.datasets import (
+    FramesForGPU,
+    PartsOfBatches,
+    RandomWindows,
+    VideoDataset,
+    n_reading_threads,
+    send_and_scale,
+)
 from tgan_chainer.devices import use_device, why_no_cupy
 from tgan_chainer.errors import InputError, NonFiniteError
 from tgan_chainer.evaluations import load_classifier
@@ -59,6 +66,7 @@ from tgan_chainer.triggers import IterationsOrSignal
 from tgan_chainer.updaters import GANUpdater
 
 import chainer
+from chainer.dataset import concat_examples
 
 DEFAULT_CONFIG = "tgan_moving_mnist"
 
@@ -67,7 +75,8 @@ def main(argv=None):
     args = parse_arguments(argv)
     processes = start(args.communicator, args.gpu)
     config, base, out, resume_from = choose_run(args)
-    device = use_device(processes.choose_gpu(args.gpu), config.tf32, config.pytorch_kernels)
+    how = config.tf32, config.pytorch_kernels, config.deterministic
+    device = use_device(processes.choose_gpu(args.gpu), *how)
 
     # The data (Section 6.1): 16 successive frames from a random place of each clip.
     dataset = VideoDataset(config.data, config.n_frames, with_labels=config.model == "conditional_tgan")
@@ -86,7 +95,12 @@ def main(argv=None):
             file=sys.stderr,
         )
     part, order = part_of_batch(processes, config.batch_size), RandomWindows(dataset, config.seed)
-    iterator = PartsOfBatches(dataset, config.batch_size, part, order)
+    if device.xp is np:
+        iterator, converter = PartsOfBatches(dataset, config.batch_size, part, order), concat_examples
+    else:
+        frames, n_threads = FramesForGPU(dataset), n_reading_threads()
+        iterator = PartsOfBatches(frames, config.batch_size, part, order, n_threads)
+        converter = send_and_scale
 
     # The networks (Table 1, Fig. 1, Sections 5.2 and 6.3).
     snapshots.seed_everything(device, config.seed)
@@ -112,6 +126,7 @@ def main(argv=None):
         simultaneous=config.simultaneous,
         average=MovingAverage(generator, config.generator_ema) if config.generator_ema else None,
         batch=SpreadBatch(processes, config.batch_size, config.sync_bn) if processes.size > 1 else None,
+        converter=converter,
         device=device,
     )
 

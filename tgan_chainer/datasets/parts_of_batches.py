@@ -5,17 +5,18 @@ from chainer.iterators import _statemachine
 
 
 class PartsOfBatches(chainer.iterators.MultithreadIterator):
-    """Chainer's iterator, which reads a part of each batch, and ahead, on a thread; others read the rest.
+    """Chainer's iterator, which reads a part of each batch, and ahead, in threads; others read the rest.
 
     Its position, epoch and order are those of whole batches: any number of processes goes on from them.
 
     Args:
         dataset, batch_size, order_sampler: As for :class:`chainer.iterators.MultithreadIterator`.
         part (slice): Which examples of a batch to hand out.
+        n_threads (int): Threads that read.
     """
 
-    def __init__(self, dataset, batch_size, part=slice(None), order_sampler=None):
-        super().__init__(dataset, batch_size, n_threads=1, order_sampler=order_sampler)
+    def __init__(self, dataset, batch_size, part=slice(None), order_sampler=None, n_threads=1):
+        super().__init__(dataset, batch_size, n_threads=n_threads, order_sampler=order_sampler)
         self.part = part
 
     def _invoke_prefetch(self):

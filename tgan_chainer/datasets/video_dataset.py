@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 
+from tgan_chainer.datasets.chunks import read_frames
 from tgan_chainer.datasets.video_file import KIND, check_stored, open_video_file, read_facts, read_layout
 from tgan_chainer.errors import InputError
 from tgan_chainer.reading import reading
@@ -131,13 +132,9 @@ class VideoDataset(chainer.dataset.DatasetMixin):
             IndexError: There is no such window.
             InputError: The file can no longer be read.
         """
-        if not -len(self) <= i < len(self):
-            raise IndexError(f"window {i} of {len(self)}")
-        i = i % len(self)
-        clip = self.clip_of(i)
-        start = self._first_frame[clip] + i - self.first_window[clip]
+        clip, start, stop = self._place(i)
         with reading(self.path, KIND):
-            stored, stop = self._frames(), start + self.n_frames
+            stored = self._frames()
             if self.facts["fingerprint"] is None:
                 check_stored(stored, start, stop)
             frames = stored[start:stop]
@@ -145,6 +142,29 @@ class VideoDataset(chainer.dataset.DatasetMixin):
         video -= 128
         video /= 128
         return (video, np.int32(self.labels[clip])) if self.with_labels else video
+
+    def frames_of(self, i):
+        """Read window ``i`` as it is stored, which several threads can do at once.
+
+        Returns:
+            numpy.ndarray: uint8 (T, H, W, C); with labels a pair of it and the class, a NumPy int32.
+
+        Raises:
+            IndexError, InputError: As :meth:`get_example`.
+        """
+        clip, start, stop = self._place(i)
+        with reading(self.path, KIND):
+            frames = read_frames(self._frames(), start, stop)
+        return (frames, np.int32(self.labels[clip])) if self.with_labels else frames
+
+    def _place(self, i):
+        """Return the clip of window i, the number of its first frame and that after its last one."""
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"window {i} of {len(self)}")
+        i = i % len(self)
+        clip = self.clip_of(i)
+        start = int(self._first_frame[clip] + i - self.first_window[clip])
+        return clip, start, start + self.n_frames
 
     def sample(self, n, seed=0, labels=None):
         """Draw random windows of random clips, as a generator draws videos; each clip once if there are n.

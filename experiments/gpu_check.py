@@ -49,7 +49,6 @@ from tgan_chainer.clipping import SingularValueClipping
 from tgan_chainer.commands.cli import ArgumentParser, run_command
 from tgan_chainer.config import Config
 from tgan_chainer.datasets import (
-    FramesForGPU,
     PartsOfBatches,
     RandomWindows,
     VideoDataset,
@@ -329,7 +328,7 @@ def loading(dry):
         dataset = VideoDataset(path)
         for threads in sorted({1, n_reading_threads()}):
             order = RandomWindows(dataset, 0)
-            iterator = PartsOfBatches(FramesForGPU(dataset), n, order_sampler=order, n_threads=threads)
+            iterator = PartsOfBatches(dataset, n, slice(None), order, threads, dataset.frames_of)
             load = functools.partial(_load, iterator, chainer.get_device("@cupy:0"))
             yield f"{threads} threads", milliseconds(load, 2 if dry else 30)["total"]
             yield "fastest", milliseconds(load, 2 if dry else 30)["total"]

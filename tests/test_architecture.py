@@ -14,7 +14,7 @@ PACKAGE = os.path.join(ROOT, "tgan_chainer")
 # From the ground floor up; the rooms of one floor may import each other.
 FLOORS = [
     {"_interrupt", "_chainer_compat", "version", "errors"},
-    {"checks", "files", "interruption", "reading", "parallel", "download", "pretrained"},
+    {"checks", "files", "interruption", "reading", "parallel", "download", "pretrained", "texts"},
     {"processes", "spread_batch", "children"},
     {"kernels"},
     {"functions"},

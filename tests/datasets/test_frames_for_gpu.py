@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from tgan_chainer.datasets import (
-    FramesForGPU,
     PartsOfBatches,
     RandomWindows,
     VideoDataset,
@@ -67,9 +66,9 @@ def test_a_changed_bit_is_an_error(path):
 @pytest.mark.parametrize("with_labels", [False, True])
 def test_batches_are_those_of_the_plain_way(path, kernels, with_labels):
     dataset, device, batches = VideoDataset(path, with_labels=with_labels), chainer.get_device("@cupy:0"), []
-    for examples, n_threads in (dataset, 1), (FramesForGPU(dataset), 3):
+    for how in (), (3, dataset.frames_of):
         order = RandomWindows(dataset, seed=0)
-        iterator = PartsOfBatches(examples, 4, slice(1, 4), order, n_threads)
+        iterator = PartsOfBatches(dataset, 4, slice(1, 4), order, *how)
         batches.append([iterator.next() for _ in range(10)])
         iterator.finalize()
     with chainer.using_config("pytorch_kernels", kernels):

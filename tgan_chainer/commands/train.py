@@ -42,7 +42,6 @@ from tgan_chainer.commands.opening import differences, opening
 from tgan_chainer.commands.options import add_gpu_option, add_settings, given_settings, parse_duration
 from tgan_chainer.config import Config, config_name, find_config
 from tgan_chainer.datasets import (
-    FramesForGPU,
     PartsOfBatches,
     RandomWindows,
     VideoDataset,
@@ -98,8 +97,8 @@ def main(argv=None):
     if device.xp is np:
         iterator, converter = PartsOfBatches(dataset, config.batch_size, part, order), concat_examples
     else:
-        frames, n_threads = FramesForGPU(dataset), n_reading_threads()
-        iterator = PartsOfBatches(frames, config.batch_size, part, order, n_threads)
+        how = n_reading_threads(), dataset.frames_of
+        iterator = PartsOfBatches(dataset, config.batch_size, part, order, *how)
         converter = send_and_scale
 
     # The networks (Table 1, Fig. 1, Sections 5.2 and 6.3).

@@ -10,28 +10,10 @@ import numpy as np
 from tgan_chainer.kernels import gpu
 from tgan_chainer.kernels.layout import batch_first, is_batch_first
 
-import chainer
 from chainer.backends import cuda
 
 # Beyond these HDF5, which reads for one thread at a time, is what they wait for.
 _MOST_THREADS = 8
-
-
-class FramesForGPU(chainer.dataset.DatasetMixin):
-    """A :class:`VideoDataset` whose examples are what its ``frames_of`` returns.
-
-    Args:
-        dataset (VideoDataset): The windows.
-    """
-
-    def __init__(self, dataset):
-        self._dataset = dataset
-
-    def __len__(self):
-        return len(self._dataset)
-
-    def get_example(self, i):
-        return self._dataset.frames_of(i)
 
 
 def n_reading_threads():
@@ -44,7 +26,7 @@ def send_and_scale(batch, device):
     """Make a batch on a GPU: the ``converter`` of an updater.
 
     Args:
-        batch (list): Examples of :class:`FramesForGPU`.
+        batch (list): What :meth:`VideoDataset.frames_of` returned.
         device (~chainer.backend.Device): Where to.
 
     Returns:

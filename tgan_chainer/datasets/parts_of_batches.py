@@ -13,10 +13,12 @@ class PartsOfBatches(chainer.iterators.MultithreadIterator):
         dataset, batch_size, order_sampler: As for :class:`chainer.iterators.MultithreadIterator`.
         part (slice): Which examples of a batch to hand out.
         n_threads (int): Threads that read.
+        read (callable): Returns the example of an index; by default the data set's.
     """
 
-    def __init__(self, dataset, batch_size, part=slice(None), order_sampler=None, n_threads=1):
+    def __init__(self, dataset, batch_size, part=slice(None), order_sampler=None, n_threads=1, read=None):
         super().__init__(dataset, batch_size, n_threads=n_threads, order_sampler=order_sampler)
+        self._read = read or dataset.__getitem__
         self.part = part
 
     def _invoke_prefetch(self):
@@ -25,4 +27,4 @@ class PartsOfBatches(chainer.iterators.MultithreadIterator):
         )
         if self._pool is None:
             self._pool = multiprocessing.pool.ThreadPool(self.n_threads)
-        self._next = self._pool.map_async(self.dataset.__getitem__, indices[self.part])
+        self._next = self._pool.map_async(self._read, indices[self.part])

@@ -111,7 +111,7 @@ class _Deconvolution(chainer.FunctionNode):
         gradients = []
         (gy,) = grad_outputs
         grid = _grid(W.shape[2:], self.stride, self.pad, gy.shape[2:], x.shape[2:])
-        kernels = choose(grid, gy, W.shape)
+        kernels = choose(gy)
         shares = hasattr(kernels, "convolve_and_kernel_gradient") and not chainer.config.enable_backprop
         if shares and {0, 1} <= set(indexes):
             arrays = kernels.convolve_and_kernel_gradient(gy.array, W.array, x.array, grid)

@@ -141,9 +141,7 @@ def test_an_iteration_sends_what_the_docstring_of_processes_counts():
             batch=SpreadBatch(processes, 4),
         )
         updater.update()
-        gradients, statistics = (
-            [a for a in sums if a.dtype == dtype] for dtype in (np.float32, np.float64)
-        )
+        gradients, statistics = ([a for a in sums if a.dtype == dtype] for dtype in (np.float32, np.float64))
         sizes = [networks[name].count_params() for name in ("dis", "gen")]
         assert all(0 <= a.size - n <= 3 for a, n in zip(gradients, sizes))  # with the losses
         assert (len(gradients), len(statistics), len(weights)) == (2, 48, 5)

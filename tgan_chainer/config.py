@@ -80,10 +80,7 @@ class Config:
     k0: int = _setting(100, "K0, the size of z0", 1, _WIDEST)
     k1: int = _setting(100, "K1, the size of each z1", 1, _WIDEST)
     n_frames: int = _setting(
-        16,
-        "T, frames of a video: 16, 32, 64, ...; of 3d and video_gan any multiple of 16",
-        None,
-        _LONGEST,
+        16, "T, frames of a video: 16, 32, 64, ...; of 3d and video_gan any multiple of 16", None, _LONGEST
     )
     channels: int | None = _setting(None, "1 or 3; left out, as in the data set", 1, 3)
     image_size: int | None = _setting(None, "pixels; left out, as in the data set", 16, _LONGEST)
@@ -173,9 +170,7 @@ class Config:
     log_interval: int = _setting(100, "iterations per line of losses", 1, _MOST, neutral=True)
     preview_interval: int = _setting(1000, "iterations per preview", 1, _MOST, resumable=True)
     snapshot_interval: int = _setting(5000, "iterations per snapshot", 1, _MOST, resumable=True)
-    keep: int = _setting(
-        3, "how many of the newest snapshots to keep; 0 for all", 0, _MOST, resumable=True
-    )
+    keep: int = _setting(3, "how many of the newest snapshots to keep; 0 for all", 0, _MOST, resumable=True)
 
     score_interval: int = _setting(
         5000, "iterations per score, with classifier or opponent", 1, _MOST, resumable=True
@@ -309,9 +304,7 @@ def _checked(field, value):
     if value is None and field.default is None:
         return None
     if value is None:
-        raise InputError(
-            f"{field.name} has no value; leave the line out for the default, {field.default!r}"
-        )
+        raise InputError(f"{field.name} has no value; leave the line out for the default, {field.default!r}")
     if expected is float and isinstance(value, int | str) and not isinstance(value, bool):
         try:
             value = float(value)  # YAML reads 5e-5 as a string: it wants 5.0e-5

@@ -123,7 +123,6 @@ def chunks(n, size):
     return list(map(slice, bounds, bounds[1:]))
 
 
-
 def scratch(name, shape, dtype):
     """Return an uninitialized array that the same thread's next call with the same name may reuse.
 

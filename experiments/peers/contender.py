@@ -181,11 +181,7 @@ class ChainerContender(Contender):
         return cuda.cupy.get_default_memory_pool().total_bytes() + of_torch
 
     def versions(self):
-        found = {
-            "Python": platform.python_version(),
-            "Chainer": chainer.__version__,
-            "NumPy": np.__version__,
-        }
+        found = {"Python": platform.python_version(), "Chainer": chainer.__version__, "NumPy": np.__version__}
         if self.on_gpu:
             properties = cuda.cupy.cuda.runtime.getDeviceProperties(self.device.device.id)
             found |= {"CuPy": cuda.cupy.__version__, "GPU": properties["name"].decode()}

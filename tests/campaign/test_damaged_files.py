@@ -5,14 +5,7 @@ import shutil
 
 import pytest
 from campaign import hdf5, readers, texts
-from campaign.harness import (
-    Campaign,
-    require,
-    require_success,
-    scored_or_refused,
-    slow,
-    succeeded_or_refused,
-)
+from campaign.harness import Campaign, require, require_success, scored_or_refused, slow, succeeded_or_refused
 from campaign.mutations import change_json_text, change_npz, damage
 
 

@@ -7,14 +7,7 @@ import signal
 import time
 
 import pytest
-from campaign.harness import (
-    Campaign,
-    files_below,
-    require,
-    require_refusal,
-    require_success,
-    slow,
-)
+from campaign.harness import Campaign, files_below, require, require_refusal, require_success, slow
 from campaign.results import READERS, content, require_whole
 from campaign.writers import WRITERS
 

@@ -65,11 +65,7 @@ WRITERS = (
         lambda s: [s.data, "--out", "x.npz", *CLASSIFIER, "--validation-interval", 1, "--force"],
         exact=False,
     ),
-    Writer(
-        "moving_mnist",
-        lambda s: ["--clips", 60, "--out", "x.h5"],
-        "x.h5",
-    ),
+    Writer("moving_mnist", lambda s: ["--clips", 60, "--out", "x.h5"], "x.h5"),
     Writer("ucf101", lambda s: [s.ucf101, "x.h5", "--width", 20, "--height", 16, "--crop", 16], "x.h5"),
     Writer("golf", lambda s: [s.golf, os.path.join(s.golf, "list.txt"), "x.h5"], "x.h5"),
     Writer("video_folder", lambda s: [s.videos, "x.h5", "--size", 16], "x.h5"),

@@ -60,9 +60,7 @@ def trained(data, tmp_path_factory):
 @pytest.mark.parametrize("name", MODELS)
 def test_losses_are_the_cpus(data, tmp_path, name):
     """RMSprop's first steps make much of last bits: what differs by 1e-6 at first may by 10 % two later."""
-    logs = [
-        read_log(train(data, tmp_path / str(gpu), gpu, *MODELS[name], iterations=2)) for gpu in (-1, 0)
-    ]
+    logs = [read_log(train(data, tmp_path / str(gpu), gpu, *MODELS[name], iterations=2)) for gpu in (-1, 0)]
     for tolerance, on_cpu, on_gpu in zip((1e-4, 2e-2), *logs, strict=True):
         for key in on_cpu:
             if "/" in key:

@@ -8,10 +8,7 @@ import pytest
 from helpers import assert_one_line_error, call
 
 from tgan_chainer.datasets import write_videos
-from tgan_chainer.evaluations import (
-    VideoClassifier,
-    load_classifier,
-)
+from tgan_chainer.evaluations import VideoClassifier, load_classifier
 
 
 def test_a_trained_classifier_tells_apart_what_is_easy(classifier):

@@ -4,13 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tgan_chainer.datasets import (
-    PartsOfBatches,
-    RandomWindows,
-    VideoDataset,
-    send_and_scale,
-    write_videos,
-)
+from tgan_chainer.datasets import PartsOfBatches, RandomWindows, VideoDataset, send_and_scale, write_videos
 from tgan_chainer.datasets.chunks import read_frames
 from tgan_chainer.errors import InputError
 

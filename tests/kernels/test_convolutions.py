@@ -29,9 +29,7 @@ GRIDS = [
     ((4, 4), (2, 2), (1, 1), (2, 6), (1, 3)),
     ((1, 5, 2), (1, 2, 3), (0, 2, 1), (3, 6, 7), (3, 3, 3)),
 ]
-WAYS = [
-    *itertools.product([columns, aten], GRIDS),
-]
+WAYS = [*itertools.product([columns, aten], GRIDS)]
 
 
 @pytest.fixture(autouse=True)

@@ -236,10 +236,7 @@ def test_a_mean_far_from_zero_does_not_spoil_the_variance(offset):
 def test_rmsprop_is_that_of_chainer():
     links = [L.Linear(300, 401), L.Linear(300, 401)]
     links[1].copyparams(links[0])
-    optimizers = [
-        RMSprop(0.01).setup(links[0]),
-        chainer.optimizers.RMSprop(0.01, 0.99, 1e-8).setup(links[1]),
-    ]
+    optimizers = [RMSprop(0.01).setup(links[0]), chainer.optimizers.RMSprop(0.01, 0.99, 1e-8).setup(links[1])]
     for _ in range(3):
         gradients = [np.random.standard_normal(p.shape).astype("f") for p in links[0].params()]
         for link, optimizer in zip(links, optimizers):
@@ -301,9 +298,7 @@ def build_program(folder, compiler, flags, target="baseline"):
 @pytest.mark.slow
 @pytest.mark.parametrize("sanitizers", ["address,undefined", "thread"])
 def test_sanitizers_find_nothing(sanitizers, tmp_path):
-    program = build_program(
-        tmp_path, "g++", ["-O1", f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all"]
-    )
+    program = build_program(tmp_path, "g++", ["-O1", f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all"])
     run = subprocess.run([program], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
 

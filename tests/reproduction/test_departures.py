@@ -178,8 +178,7 @@ def test_a_frechet_distance_is_compared_with_tgan2s():
 
 
 @pytest.mark.parametrize(
-    ("training", "doubt"),
-    [({}, "not tested"), ({"accuracy": 0.2, "validation_clips": 100}, 0.2)],
+    ("training", "doubt"), [({}, "not tested"), ({"accuracy": 0.2, "validation_clips": 100}, 0.2)]
 )
 def test_another_classifier_is_a_departure_and_one_that_guesses_is_another(training, doubt):
     found = departures.of_classifier(classifier(published=False, **training))

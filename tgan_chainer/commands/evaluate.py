@@ -47,11 +47,7 @@ from tgan_chainer.files import check_can_write, save_json
 from tgan_chainer.processes import start
 from tgan_chainer.reading import printable
 from tgan_chainer.reproduction import departures
-from tgan_chainer.reproduction.rows import (
-    UCF101_VIDEOS,
-    configurations,
-    nearest,
-)
+from tgan_chainer.reproduction.rows import UCF101_VIDEOS, configurations, nearest
 from tgan_chainer.runs import load_run
 from tgan_chainer.texts import count
 
@@ -351,9 +347,7 @@ class Game:
             },
             "test_data": self.test_data,
             "threshold_data": self.data,
-            "trained_on_test_data": [
-                name for name, run in zip("ab", runs) if same_data(run.data, tested_on)
-            ],
+            "trained_on_test_data": [name for name, run in zip("ab", runs) if same_data(run.data, tested_on)],
             "made_by": provenance.describe(get_device(self.args.gpu)),
             "departures": departures.as_json(found),
         }

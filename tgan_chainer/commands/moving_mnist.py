@@ -46,15 +46,7 @@ OFFICIAL_SIZE = 819_200_080
 OFFICIAL_MD5 = "be083ec986bfe91a449d63653c411eb2"  # as torchvision's MovingMNIST checks it
 
 # Options that are for drawing only, and their defaults.
-DRAWING = {
-    "clips": 10000,
-    "frames": 20,
-    "digits": 2,
-    "size": 64,
-    "digit_size": 28,
-    "seed": 0,
-    "clamp": False,
-}
+DRAWING = {"clips": 10000, "frames": 20, "digits": 2, "size": 64, "digit_size": 28, "seed": 0, "clamp": False}
 
 BATCH = 100  # clips at a time, 8 MB; with another number the same seed would draw other clips
 

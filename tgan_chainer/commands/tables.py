@@ -106,9 +106,7 @@ def parse_arguments(argv):
     parser = ArgumentParser(__doc__)
     parser.add_argument("table", type=int, choices=(3, 4), help="number of the table in the paper")
     parser.add_argument("--preset", choices=PRESETS, default="paper", help="see above")
-    parser.add_argument(
-        "--data", metavar="FILE", help="default: data/moving_mnist.h5 or data/ucf101.h5"
-    )
+    parser.add_argument("--data", metavar="FILE", help="default: data/moving_mnist.h5 or data/ucf101.h5")
     parser.add_argument(
         "--test-data", metavar="FILE", help="table 3: videos not trained on (default: half of --data's clips)"
     )

@@ -150,8 +150,6 @@ def parse_arguments(argv):
     )
     parser.add_argument("--range", choices=("signed", "unit"), help="range of floats in arrays")
     parser.add_argument("--seed", type=int, metavar="N", default=0, help="seed of the choice (default 0)")
-    parser.add_argument(
-        "--out", metavar="PREFIX", default="results/yardstick", help="default: %(default)s"
-    )
+    parser.add_argument("--out", metavar="PREFIX", default="results/yardstick", help="default: %(default)s")
     add_gpu_option(parser)
     return parser.parse_args(argv)

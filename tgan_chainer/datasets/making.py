@@ -19,14 +19,7 @@ import tqdm
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.datasets.video_writer import write_videos
 from tgan_chainer.errors import InputError
-from tgan_chainer.files import (
-    TEMPORARY_PREFIX,
-    atomic_path,
-    check_can_write,
-    load_json,
-    locked,
-    save_json,
-)
+from tgan_chainer.files import TEMPORARY_PREFIX, atomic_path, check_can_write, load_json, locked, save_json
 from tgan_chainer.parallel import in_order, thread_count
 from tgan_chainer.reading import message_line, printable, without_odd_bytes
 from tgan_chainer.texts import count

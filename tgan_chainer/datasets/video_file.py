@@ -124,9 +124,7 @@ def read_layout(file, path):
 
     def require(condition, found, expected):
         if not condition:
-            raise InputError(
-                f"{path}: {found}; expected {expected}; make the file again"
-            )
+            raise InputError(f"{path}: {found}; expected {expected}; make the file again")
 
     def array(name, kind, ndim):
         link, data = file.get(name, getlink=True), None

@@ -18,10 +18,7 @@ PACKAGE = f"onnxruntime-web@{VERSION}"
 URL = f"https://cdn.jsdelivr.net/npm/{PACKAGE}/dist/"  # serves the files of npm's packages as they are
 # Of the package's many builds the one that computes on the processor. Name → bytes, SHA-256.
 FILES = {
-    "ort.wasm.bundle.min.mjs": (
-        73_054,
-        "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90",
-    ),
+    "ort.wasm.bundle.min.mjs": (73_054, "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90"),
     "ort-wasm-simd-threaded.wasm": (
         14_239_897,
         "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",

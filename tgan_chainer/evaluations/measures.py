@@ -243,9 +243,7 @@ def check_players(a, b):
             )
     shapes = [run.generator.video_shape for run in (a, b)]
     if shapes[0] != shapes[1]:
-        raise InputError(
-            f"A makes videos {shapes[0]} and B {shapes[1]} (C, T, H, W); they must be the same"
-        )
+        raise InputError(f"A makes videos {shapes[0]} and B {shapes[1]} (C, T, H, W); they must be the same")
 
 
 def _real_videos(test_data, real_data, shape, seed):

@@ -293,4 +293,3 @@ def update_by_rmsprop(parameters, mean_squares, gradients, lr, alpha, eps):
         "update_by_rmsprop",
     )
     kernel(table, len(ends), lr, alpha, eps, parameters[0], size=int(ends[-1]))
-

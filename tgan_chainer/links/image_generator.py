@@ -36,15 +36,7 @@ class ImageGenerator(chainer.Chain):
     """
 
     def __init__(
-        self,
-        k0=100,
-        k1=100,
-        channels=3,
-        image_size=64,
-        width=256,
-        use_z0=True,
-        use_beta=True,
-        n_classes=0,
+        self, k0=100, k1=100, channels=3, image_size=64, width=256, use_z0=True, use_beta=True, n_classes=0
     ):
         super().__init__()
         check_positive_int(k0=k0, k1=k1, channels=channels)

@@ -4,13 +4,7 @@ import numpy as np
 
 from tgan_chainer.devices import get_device
 from tgan_chainer.download import sha256_of
-from tgan_chainer.evaluations.video_source.source import (
-    VideoSource,
-    check_length,
-    cut,
-    naming,
-    seed_of,
-)
+from tgan_chainer.evaluations.video_source.source import VideoSource, check_length, cut, naming, seed_of
 from tgan_chainer.links.generator import random_states
 from tgan_chainer.runs import load_run
 

@@ -31,23 +31,14 @@ def test_the_check_of_a_gpu_runs_to_its_end(tmp_path):
     assert sum(os.path.getsize(tmp_path / name) for name in os.listdir(tmp_path)) < 1e6
 
 
-# A command like the check, of two other steps.
-SCRIPT = f"""
-import subprocess, sys
-sys.path[:0] = [{EXPERIMENTS!r}, {ROOT!r}]
-import gpu_check
-
-def hang(dry):
-    yield "first", 1
-    yield "second", 2
-    subprocess.run(["sleep", "600"])
-
-def fail(dry):
-    yield "first", 1
-    raise ValueError("what was wrong")
-
-gpu_check.STEPS = {{"hang": (hang, 1), "fail": (fail, 1)}}
-gpu_check.main()
+# A step's process, which has found two things when it hangs or fails.
+SCRIPT = """
+import json, sys, time
+with open(sys.argv[sys.argv.index("--out") + 1], "w") as file:
+    json.dump({"first": 1, "second": 2}, file)
+if "hang" in sys.argv:
+    time.sleep(600)
+raise ValueError("what was wrong")
 """
 
 
@@ -55,14 +46,25 @@ def test_a_step_ends_with_its_time_and_keeps_what_it_found(monkeypatch, tmp_path
     (tmp_path / "check.py").write_text(SCRIPT)
     monkeypatch.setattr(gpu_check, "__file__", str(tmp_path / "check.py"))
     args = argparse.Namespace(out=str(tmp_path), dry=True)
-    hung, failed = (gpu_check.run_step(*step) for step in (("hang", args, 20), ("fail", args, 200)))
-    assert hung == {"first": 1, "second": 2, "out of time": 20}
-    assert failed.pop("failed").strip().endswith("ValueError: what was wrong") and failed == {"first": 1}
+    hung, failed = (gpu_check.run_step(*step) for step in (("hang", args, 15), ("fail", args, 100)))
+    assert hung == {"first": 1, "second": 2, "out of time": 15}
+    assert failed.pop("failed").strip().endswith("ValueError: what was wrong") and "second" in failed
     assert gpu_check.run_step("hang", args, 0.5) == {"out of time": 0.0}
     report = {"dry": False, "steps": {"tests": hung, "losses": {**failed, "failed": "ValueError: it"}}}
     text = gpu_check.format_verdict({**report, "verdict": gpu_check.judge(report)})
-    assert "tests ran out of time after 20 s" in text and "losses failed: ValueError: it" in text
+    assert "tests ran out of time after 15 s" in text and "losses failed: ValueError: it" in text
     assert all(row["met"] is None for row in gpu_check.judge(report))
+
+
+def test_what_a_step_found_is_kept_at_once(monkeypatch, tmp_path):
+    def find(dry):
+        yield "first", dry
+        raise ValueError("what was wrong")
+
+    monkeypatch.setitem(gpu_check.STEPS, "find", (find, 1))
+    with pytest.raises(ValueError):
+        gpu_check.run_part(argparse.Namespace(part="find", dry=True, out=str(tmp_path / "found.json")))
+    assert json.loads((tmp_path / "found.json").read_text()) == {"first": True}
 
 
 def test_targets_are_judged_by_what_was_measured():

@@ -28,6 +28,7 @@ from helpers import (
 from tgan_chainer import VideoDiscriminator, provenance
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.logs import read_log
+from tgan_chainer.texts import count
 
 
 @pytest.fixture(scope="module")
@@ -318,7 +319,7 @@ def test_a_run_on_data_of_ones_own_is_named_after_it(data, tmp_path, monkeypatch
         result = call("train.py", *TINY, "--data", data, "--iterations", iterations, *option)
         assert result.returncode == 0, result.stderr
         assert "TGAN on videos, by tgan_moving_mnist" in result.stdout
-        assert f"trained {iterations} iterations; see results/videos/preview" in result.stdout
+        assert f"trained {count(iterations, 'iteration')}; see results/videos/preview" in result.stdout
     # The data of the configuration has its name, wherever they lie.
     os.symlink(data, tmp_path / "moving_mnist.h5")
     result = call("train.py", *TINY, "--data", "moving_mnist.h5", "--iterations", 1)

@@ -4,6 +4,7 @@ import concurrent.futures
 import os
 import random
 import shutil
+import signal
 import threading
 import time
 import types
@@ -19,6 +20,12 @@ with _chainer_compat.legacy_imports():
 from chainer.backends import cuda
 
 GPU_FOUND = default_gpu() >= 0
+
+
+def pytest_configure():
+    # A script's background job ignores Ctrl-C, and so would all commands that tests start and interrupt.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):

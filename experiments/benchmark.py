@@ -83,6 +83,7 @@ ALLOCATORS = {
     "tcmalloc": ("tcmalloc_minimal", "libtcmalloc-minimal4"),
 }
 PROCESSES = "ours:processes"
+AS_ROOT = "OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"
 N_CLIP = 5
 # On a GPU the threads of the CPU matter little, and a turn must be long against its start.
 TURN = {"CPU": 1, "GPU": N_CLIP}
@@ -107,6 +108,8 @@ def main(argv=None):
     if PROCESSES in names and (why := why_no_processes(args.threads)):
         names.remove(PROCESSES)
         left_out[PROCESSES] = why
+        if not names:
+            raise InputError(f"{PROCESSES} {why}")
 
     report = {"machine": describe_machine(kind, args.threads), "results": []}
     if report["machine"]["load_average"] > 0.5:
@@ -274,8 +277,8 @@ class ContenderProcess:
                 **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)),
                 **({"TGAN_CHAINER_KERNELS": "numpy"} if name == "ours:numpy" else {}),
                 **({"LD_PRELOAD": library} if library else {}),
-                # As root, as in containers; other MPIs than Open MPI do not ask.
-                **dict.fromkeys(("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"), "1"),
+                # Containers run as root; other MPIs than Open MPI do not ask.
+                **(dict.fromkeys(AS_ROOT, "1") if os.geteuid() == 0 else {}),
                 "PYTHONPATH": os.pathsep.join(sys.path),
             },
         )
@@ -285,7 +288,11 @@ class ContenderProcess:
 
     def __exit__(self, *error):
         self.process.terminate()  # mpiexec ends its processes then
-        self.process.communicate()
+        try:
+            self.process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
 
     def ask(self, method, *numbers):
         """Return the answer. Raises ChildProcessError if the process has ended; it has said why."""

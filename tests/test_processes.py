@@ -50,7 +50,7 @@ def test_each_process_takes_the_gpu_of_its_number_on_its_host(connect, monkeypat
 
 def test_more_processes_than_gpus_are_refused(connect, monkeypatch):
     have_gpus(monkeypatch, 1)
-    refused(lambda: connect(3).choose_gpu(), "2 processes on b, which has 1 GPUs: start as many", "--gpu N")
+    refused(lambda: connect(3).choose_gpu(), "2 processes on b, which has 1 GPU: start as many", "--gpu N")
 
 
 @pytest.mark.parametrize(("rank", "threads"), [(0, "2"), (3, "1")])

@@ -152,7 +152,7 @@ class Config:
     deterministic: bool = _setting(
         False,
         "whether a GPU's library convolves in ways that give the same bits each time, so that a resumed run "
-        "is bit for bit the uninterrupted one; slower. Our own kernels always do",
+        "is bit for bit the uninterrupted one; slower. Our own kernels are written so",
         neutral=True,
     )
     sync_bn: bool = _setting(

@@ -42,6 +42,7 @@ import time
 import numpy as np
 
 from tgan_chainer.errors import InputError, ProcessesError
+from tgan_chainer.texts import count
 
 from chainer.backends import cuda
 
@@ -129,8 +130,8 @@ class _Several(Processes):
         n_gpus = cuda.cupy.cuda.runtime.getDeviceCount()
         if n_gpus < len(self._sharing):
             raise InputError(
-                f"{len(self._sharing)} processes on {self.hosts[self.rank]}, which has {n_gpus} GPUs: start "
-                "as many as there are GPUs, or name one for all by --gpu N"
+                f"{len(self._sharing)} processes on {self.hosts[self.rank]}, which has "
+                f"{count(n_gpus, 'GPU')}: start as many as there are GPUs, or name one for all by --gpu N"
             )
         return self._sharing.index(self.rank)
 

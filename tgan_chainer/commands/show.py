@@ -37,6 +37,8 @@ _MOST_NAMED = 8  # classes, sizes or reasons in a line
 def main(argv=None):
     args = parse_arguments(argv)
     check_positive_int(num=args.num, frames=args.frames)
+    if args.size is not None:
+        check_positive_int(size=args.size)
     check_picture_options(args, [args.seed])
     if args.num > MAX_GRID:
         raise InputError(f"num must be at most {MAX_GRID}, not {args.num}")

@@ -9,7 +9,8 @@
 Each row is trained if its snapshot is missing or has too few iterations, going on from the newest one, then
 scored; what is there already is kept. So the same command goes on after Ctrl-C, and several days of training
 may run unattended: a row that fails is marked, and the next one begins. Runs that train.py made by itself
-count if they lie in the same folders and have the same data.
+count if they lie in the same folders and have the same data. The same command, started several times, on one
+host or on several that share the folder, shares out the rows by lock files.
 
   preset  networks           iterations  runs in         scores
   paper   the paper's        100,000     results/        GAM of 10,000 samples; inception score of 10,000
@@ -106,7 +107,11 @@ def parse_arguments(argv):
     parser = ArgumentParser(__doc__)
     parser.add_argument("table", type=int, choices=(3, 4), help="number of the table in the paper")
     parser.add_argument("--preset", choices=PRESETS, default="paper", help="see above")
-    parser.add_argument("--data", metavar="FILE", help="default: data/moving_mnist.h5 or data/ucf101.h5")
+    parser.add_argument(
+        "--data",
+        metavar="FILE",
+        help="default: data/moving_mnist.h5 or data/ucf101.h5; of digits and smoke what they make",
+    )
     parser.add_argument(
         "--test-data", metavar="FILE", help="table 3: videos not trained on (default: half of --data's clips)"
     )

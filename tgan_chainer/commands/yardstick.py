@@ -17,7 +17,8 @@ name them first.
   empty       share of frames that are nearly black
   Fréchet     the distance to the first source's videos in the features of a C3D, of equally many: by default
               of one that was trained on single digits, and is a part of the package too (frames of any size
-              are resized to 32×32); distances of different numbers of videos are not comparable
+              are resized to 32×32); distances of different numbers of videos are not comparable.
+              A first source that is no data set is cut in two for its own distance
 
 All of them vary with --num and --seed, the more the fewer the videos: compare, and quote, numbers of equally
 many.
@@ -75,9 +76,12 @@ def main(argv=None):
         shown = []
         videos = keep_first(videos, SHOWN, shown, name, n)
         measured = measure_legibility(videos, digits, source.labels(n, args.seed))
-        number = min(n, reference.n or n)
-        distance = measure_frechet(source, reference, c3d, n_samples=number, n_repeats=1, seed=args.seed)
-        measured["frechet"] = distance["frechet_distance"]
+        # A file or folder against itself is cut in two; of a data set other windows are taken.
+        number = min(n, (reference.n or 2 * n) // (2 if source is reference else 1))
+        measured["frechet"], measured["frechet_videos"] = None, number
+        if number > 1:  # as a covariance needs
+            distance = measure_frechet(source, reference, c3d, n_samples=number, n_repeats=1, seed=args.seed)
+            measured["frechet"] = distance["frechet_distance"]
         results[name] = {**measured, "source": source.description}
         pictures.append(draw(shown, digits))
     for result in results.values():

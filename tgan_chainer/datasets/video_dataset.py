@@ -134,10 +134,7 @@ class VideoDataset(chainer.dataset.DatasetMixin):
         """
         clip, start, stop = self._place(i)
         with reading(self.path, KIND):
-            stored = self._frames()
-            if self.facts["fingerprint"] is None:
-                check_stored(stored, start, stop)
-            frames = stored[start:stop]
+            frames = self._stored(start, stop)[start:stop]
         video = frames.transpose(3, 0, 1, 2).astype(np.float32, order="C")
         video -= 128
         video /= 128
@@ -154,7 +151,7 @@ class VideoDataset(chainer.dataset.DatasetMixin):
         """
         clip, start, stop = self._place(i)
         with reading(self.path, KIND):
-            frames = read_frames(self._frames(), start, stop)
+            frames = read_frames(self._stored(start, stop), start, stop)
         return (frames, np.int32(self.labels[clip])) if self.with_labels else frames
 
     def _place(self, i):
@@ -165,6 +162,13 @@ class VideoDataset(chainer.dataset.DatasetMixin):
         clip = self.clip_of(i)
         start = int(self._first_frame[clip] + i - self.first_window[clip])
         return clip, start, start + self.n_frames
+
+    def _stored(self, start, stop):
+        """Return the stored frames, of which those from start to stop are there."""
+        stored = self._frames()
+        if self.facts["fingerprint"] is None:
+            check_stored(stored, start, stop)
+        return stored
 
     def sample(self, n, seed=0, labels=None):
         """Draw random windows of random clips, as a generator draws videos; each clip once if there are n.

@@ -69,10 +69,14 @@ def _fetch_by_npm(folder):
     print(f"fetching {PACKAGE} by npm, 33 MB", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         command = [npm, "pack", "--silent", "--pack-destination", temporary, PACKAGE]
-        if subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).returncode:
+        try:
+            subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=600)
+        except subprocess.SubprocessError:
             return False
-        (archive,) = os.listdir(temporary)
-        files = load_runtime(os.path.join(temporary, archive))
+        archives = os.listdir(temporary)
+        if len(archives) != 1:
+            return False
+        files = load_runtime(os.path.join(temporary, archives[0]))
     for name, content in files.items():
         with atomic_path(os.path.join(folder, name)) as path, open(path, "wb") as file:
             file.write(content)

@@ -34,14 +34,14 @@ _BLOCK = 1 << 16
 _LARGE_BLOCK = 1 << 18
 
 
-def is_large(x, W_shape, grid):
+def _is_large(x, W_shape, grid):
     """Say whether several threads pay for an array x with the batch axis first."""
     n_products = math.prod(W_shape) * math.prod(grid.small) * len(x)
     return 2 * n_products >= _LARGE
 
 
 def convolve(x, W, grid, b=None):
-    in_threads = is_large(x, W.shape, grid)
+    in_threads = _is_large(x, W.shape, grid)
     W = _matrix(_full_kernel(W, grid))
     windows = _windows(x, grid, in_threads)
     y = np.empty((len(W), *grid.small, len(x)), x.dtype)
@@ -59,7 +59,7 @@ def convolve(x, W, grid, b=None):
 def kernel_gradient(x, y, grid):
     W_shape = (y.shape[1], x.shape[1], *grid.kernel)
     gW = np.empty(W_shape, x.dtype)
-    in_threads = is_large(x, W_shape, grid)
+    in_threads = _is_large(x, W_shape, grid)
     windows, y = _windows(x, grid, in_threads), batch_last(y)
 
     def run(channels):
@@ -81,7 +81,7 @@ def kernel_gradient(x, y, grid):
 
 
 def deconvolve(y, W, grid, b=None):
-    in_threads = is_large(y, W.shape, grid)
+    in_threads = _is_large(y, W.shape, grid)
     W = _full_kernel(W, grid)
     # Gathering computes all grid.lengths outputs of each phase, of which only grid.small count; scattering
     # adds up taps times as many elements as there are outputs. Limits measured on the layers of Table 1 at
@@ -113,7 +113,7 @@ def _gather_phases(y, W, grid):
 
 def _scatter_phases(y, W, grid):
     """Add up the phases from the products of y with every element of the kernel."""
-    in_threads = is_large(y, W.shape, grid)
+    in_threads = _is_large(y, W.shape, grid)
     y_rows = batch_last(y)
     phases = np.zeros((W.shape[1], *grid.stride, *grid.lengths, len(y)), y.dtype)
     kernel = _interleave(grid.taps, grid.stride)

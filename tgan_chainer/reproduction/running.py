@@ -164,7 +164,16 @@ def make(order, rows, table):
             if row not in begun:
                 print(f"\n[{rows.index(row) + 1}/{len(rows)}] {row.name}", flush=True)
             begun.add(row)
-            table.add(row, score(row, table.entry(row)))
+            try:
+                table.add(row, score(row, table.entry(row)))
+                return 0
+            except Busy:
+                raise
+            except (InputError, NonFiniteError, OSError, MemoryError) as error:
+                text = " ".join(str(error).split())
+                print(f"failed: {message_line(text)}", file=sys.stderr)
+                table.add(row, {"status": f"failed: {text}"})  # before another process can take the row
+                return 1
 
     try:
         score = {3: Games, 4: Scores}[order.number](order)
@@ -172,14 +181,9 @@ def make(order, rows, table):
             others = []
             for row in left:
                 try:
-                    attempt(row)
+                    status = max(status, attempt(row))
                 except Busy:
                     others.append(row)
-                except (InputError, NonFiniteError, OSError, MemoryError) as error:
-                    text = " ".join(str(error).split())
-                    print(f"failed: {message_line(text)}", file=sys.stderr)
-                    table.add(row, {"status": f"failed: {text}"})
-                    status = 1
             if others == left:  # all that could be done meanwhile is done
                 time.sleep(PAUSE)
             left = others

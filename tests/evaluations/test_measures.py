@@ -113,4 +113,4 @@ def test_of_few_videos_there_are_as_many_samples_and_repeats_as_there_can_be(n, 
     Source.n = n
     assert _choose_numbers(Source, *given, TGAN.samples, TGAN.repeats) == chosen
     if n is not None:
-        refused(lambda: _choose_numbers(Source, n, 2, 1, 1), f"holds {n} videos, but {2 * n} are needed")
+        refused(lambda: _choose_numbers(Source, n, 2, 1, 1), f"holds {n:,} videos, but {2 * n:,} are needed")

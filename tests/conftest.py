@@ -52,6 +52,16 @@ def seeds():
         cuda.cupy.random.seed(0)
 
 
+@pytest.fixture(autouse=True)
+def settings():
+    """Take back what a command that a test calls has set for the rest of its process."""
+    config = chainer.global_config.__dict__
+    before = dict(config)
+    yield
+    config.clear()
+    config.update(before)
+
+
 @pytest.fixture(params=["numpy", pytest.param("cupy", marks=pytest.mark.gpu)])
 def xp(request):
     """NumPy and, where there is a GPU, CuPy."""

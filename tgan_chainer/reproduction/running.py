@@ -199,7 +199,9 @@ def claimed(path, wait=False):
     """Hold the lock file ``path.lock`` while the block runs, so that no other process does the same work.
 
     It counts on every host that sees the folder, also where the file system has no locks. The file names host
-    and process. It is removed in the end, and taken over from a process that was killed.
+    and process. It is removed in the end, and taken over from a process that was killed. One that stands
+    still for longer than ``LEASE`` (Ctrl-Z, a suspended host) counts as killed, and works on beside its
+    successor.
 
     Raises:
         Busy: Another process holds it, and ``wait`` is False.

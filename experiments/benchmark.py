@@ -58,6 +58,7 @@ from tgan_chainer.config import Config
 from tgan_chainer.devices import default_gpu, use_device
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import save_json
+from tgan_chainer.parallel import core_count
 
 import chainer
 import chainer.links as L
@@ -154,7 +155,7 @@ def parse_arguments(argv):
         help="1, 2, 4, ..., 32: divide the width of all layers by it (default 1)",
     )
     parser.add_argument("--channels", type=int, metavar="C", default=3, help="channels of a frame (3)")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = core_count()
     parser.add_argument(
         "--threads", type=int, metavar="N", default=cores, help=f"CPU threads (default {cores}, all cores)"
     )

@@ -3,12 +3,11 @@
 A GPU takes a batch in less time than one thread needs to decompress it, and a quarter of the bytes are sent.
 """
 
-import os
-
 import numpy as np
 
 from tgan_chainer.kernels import gpu
 from tgan_chainer.kernels.layout import batch_first, is_batch_first
+from tgan_chainer.parallel import core_count
 
 from chainer.backends import cuda
 
@@ -18,8 +17,7 @@ _MOST_THREADS = 8
 
 def n_reading_threads():
     """Return how many threads should read for a GPU: as many as there are processors, up to eight."""
-    n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(n, _MOST_THREADS)
+    return min(core_count(), _MOST_THREADS)
 
 
 def send_and_scale(batch, device):

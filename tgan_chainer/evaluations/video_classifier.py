@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 
+from tgan_chainer import pretrained
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.devices import get_device
 from tgan_chainer.download import cache_folder, download_once, sha256_of
@@ -27,9 +28,7 @@ from chainer.serializers import DictionarySerializer
 URL = "https://github.com/rezoo/tgan2/releases/download/v1.0/"
 WEIGHTS, MEAN = "conv3d_deepnetA_ucf.npz", "mean2.npz"
 # C3D of single moving digits in 32×32 pixels, which comes with the package; see weights/README.md.
-DIGIT_CLIPS = os.path.join(
-    os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "weights", "digit_clips.npz"
-)
+DIGIT_CLIPS = os.path.join(pretrained.FOLDER, "digit_clips.npz")
 MEAN_SHAPE = 3, 1, 16, 128, 171  # BGR, a singleton, frames, height, width
 _FORMAT = "tgan_chainer classifier 1"
 _LARGEST = 4096  # pixels of a resized frame

@@ -17,7 +17,7 @@ host or on several that share the folder, shares out the rows by lock files.
                                                          samples, four times, by the published C3D
   cpu     an eighth as wide  5,000       results/cpu/    GAM of 5,000 samples; inception score of 1,000, four
                                                          times, by a small C3D trained on the data first
-  digits  narrow, on one     3,000       results/digits/ GAM of 2,000 samples; inception score of 500, four
+  digits  narrow, on one     2,000       results/digits/ GAM of 2,000 samples; inception score of 500, four
           digit of 32×32                                 times, by the C3D of such digits in the package; an
                                                          easier world, whose data it makes
   smoke   very narrow        20          results/smoke/  to see that everything works, in minutes; makes small

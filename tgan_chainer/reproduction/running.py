@@ -77,7 +77,7 @@ def load_preset(name):
         settings = _settings_of("tgan_moving_mnist_cpu")
         return Preset("results/cpu", settings, 5000, (1000, TGAN.repeats), (600, 16))
     if name == "digits":
-        settings = _settings_of("tgan_moving_digit_32_cpu") | {"iterations": 3000}
+        settings = _settings_of("tgan_moving_digit_32_cpu") | {"iterations": 2000, "learning_rate_drop": 1500}
         data = "data/moving_digit_32.h5", ["--digits", 1, "--size", 32, "--digit-size", 20]
         return Preset(
             "results/digits", settings, 2000, (500, TGAN.repeats), DIGIT_CLIPS, made={3: data, 4: data}

@@ -1,11 +1,11 @@
-from tgan_chainer.kernels import gpu
-from tgan_chainer.kernels.layout import batch_first, batch_last, is_batch_first
+from tgan_chainer.kernels.layout import batch_first, batch_last
+from tgan_chainer.kernels.libraries import library
 
 import chainer
 
 
 def lay_out(x):
-    """Return ``x`` itself, in the memory order that our own functions want on a GPU.
+    """Return ``x`` itself, in the memory order that our own functions want where no library convolves.
 
     Each function copies an array in any other, and again for its gradient. This does it once, for them all.
 
@@ -15,9 +15,7 @@ def lay_out(x):
     Returns:
         ~chainer.Variable: The same numbers.
     """
-    if not gpu.computes(x) or is_batch_first(x):
-        return x
-    return _LayOut().apply((x,))[0]
+    return _LayOut().apply((x,))[0] if library(x) is None else x
 
 
 class _LayOut(chainer.FunctionNode):

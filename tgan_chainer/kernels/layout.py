@@ -27,11 +27,6 @@ def batch_last(x):
     return backend.get_array_module(x).ascontiguousarray(x.transpose(*range(1, x.ndim), 0))
 
 
-def arranged(x):
-    """Copy x (N, C, *axes), on a CPU, to where functions need it, so that not each of them copies it."""
-    return batch_first(batch_last(x)) if isinstance(x, np.ndarray) else x
-
-
 def batch_first(y):
     """View y (C, *axes, N) as (N, C, *axes)."""
     return y.transpose(-1, *range(y.ndim - 1))

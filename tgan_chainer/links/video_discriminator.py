@@ -89,9 +89,10 @@ class VideoDiscriminator(chainer.Chain):
         if label is not None:
             voxel = label[:, :, None, None, None]
             x = F.concat([x, self.xp.broadcast_to(voxel, (*voxel.shape[:2], *x.shape[2:]))])
+        x = lay_out(x)
         if self.noise and self.noise_input and chainer.config.train:
             x = self._add_noise(x)
-        h = self._activate(self.conv1(lay_out(x)))
+        h = self._activate(self.conv1(x))
         h = self._activate(self.conv2(h), self.bn2)
         h = self._activate(self.conv3(h), self.bn3)
         h = self._activate(self.conv4(h), self.bn4)

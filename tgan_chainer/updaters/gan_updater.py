@@ -2,7 +2,6 @@ import numpy as np
 
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.errors import InputError, NonFiniteError
-from tgan_chainer.kernels.layout import arranged
 from tgan_chainer.losses import WassersteinLoss
 from tgan_chainer.spread_batch import spread
 
@@ -144,8 +143,7 @@ class GANUpdater(updaters.StandardUpdater):
     def _update_discriminator(self, x, *labels):
         with chainer.no_backprop_mode():
             fake = self.generator(self._draw_z0(len(x)), *labels)
-        real, fake = arranged(x), arranged(fake.array)
-        score_real, score_fake = self.discriminator(real, *labels), self.discriminator(fake, *labels)
+        score_real, score_fake = self.discriminator(x, *labels), self.discriminator(fake.array, *labels)
         loss = self.loss.discriminator(score_real, score_fake)
         values = self._differentiate("dis", loss, self.loss.statistics(score_real.array, score_fake.array))
         self._apply("dis", values)

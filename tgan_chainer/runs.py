@@ -7,22 +7,12 @@ import random
 
 import numpy as np
 
-from tgan_chainer import provenance
+from tgan_chainer import provenance, snapshots
 from tgan_chainer.config import Config
 from tgan_chainer.devices import get_device
 from tgan_chainer.links import VideoDiscriminator
 from tgan_chainer.links.generator import Generator
 from tgan_chainer.models import build_discriminator, build_generator
-from tgan_chainer.snapshots import (
-    AVERAGE_PATH,
-    DISCRIMINATOR_PATH,
-    GENERATOR,
-    GENERATOR_PATH,
-    RESUMABLE,
-    load_arrays,
-    newest_snapshot,
-    read_snapshot,
-)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,21 +65,21 @@ def load_run(source, device=None, with_discriminator=True):
         InputError: There is no such file, or it is damaged or of another kind.
     """
     device = get_device(-1) if device is None else device
-    kinds = [RESUMABLE] if with_discriminator else [GENERATOR, RESUMABLE]
-    metadata, arrays, facts = _read(newest_snapshot(source, *kinds))
-    config, path, whole = metadata["config"], facts["path"], metadata["kind"] == RESUMABLE
-    prefix = (AVERAGE_PATH if config.generator_ema else GENERATOR_PATH) if whole else ""
+    kinds = [snapshots.RESUMABLE] if with_discriminator else [snapshots.GENERATOR, snapshots.RESUMABLE]
+    metadata, arrays, facts = _read(snapshots.newest_snapshot(source, *kinds))
+    config, path, whole = metadata["config"], facts["path"], metadata["kind"] == snapshots.RESUMABLE
+    prefix = (snapshots.AVERAGE_PATH if config.generator_ema else snapshots.GENERATOR_PATH) if whole else ""
     networks = {"generator": _rebuild(build_generator, config, path, arrays, prefix, device)}
     if whole and with_discriminator:
         networks["discriminator"] = _rebuild(
-            build_discriminator, config, path, arrays, DISCRIMINATOR_PATH, device
+            build_discriminator, config, path, arrays, snapshots.DISCRIMINATOR_PATH, device
         )
     return Run(**facts, **networks)
 
 
 def read_run(source):
     """Return a :class:`Run` without its networks; arguments and errors are those of :func:`load_run`."""
-    return Run(**_read(newest_snapshot(source, RESUMABLE))[2])
+    return Run(**_read(snapshots.newest_snapshot(source, snapshots.RESUMABLE))[2])
 
 
 def load_generator(source, gpu=-1):
@@ -111,7 +101,7 @@ def load_generator(source, gpu=-1):
 
 def _read(path):
     """Return the metadata of a snapshot, its arrays, and the attributes of its :class:`Run`."""
-    metadata, arrays = read_snapshot(path)
+    metadata, arrays = snapshots.read_snapshot(path)
     facts = {key: metadata[key] for key in ("config", "iteration", "label_names", "data", "wall_time")}
     made_by = provenance.read(os.path.dirname(os.path.abspath(path)))
     return metadata, arrays, {**facts, "path": path, "provenance": made_by}
@@ -120,7 +110,7 @@ def _read(path):
 def _rebuild(build, config, path, arrays, prefix, device):
     with same_random_numbers():  # initial weights are drawn, for nothing
         network = build(config)
-    load_arrays(path, arrays, prefix, network)
+    snapshots.load_arrays(path, arrays, prefix, network)
     network.to_device(device)
     return network
 

@@ -11,7 +11,6 @@ from helpers import assert_one_line_error, call
 from PIL import Image, ImageSequence
 
 from tgan_chainer import figures
-from tgan_chainer.commands import figures as figures_command
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.errors import InputError
 from tgan_chainer.videos import to_uint8
@@ -34,7 +33,7 @@ def test_drawn_strips_hold_exactly_the_pixels_they_were_given():
 
 def test_figure_2_draws_the_logged_losses_and_names_what_clips(runs, tmp_path):
     path = str(tmp_path / "fig2.png")
-    with mock.patch.object(figures_command, "draw_curves", wraps=figures.draw_curves) as draw:
+    with mock.patch.object(figures, "draw_curves", wraps=figures.draw_curves) as draw:
         succeed("figures.py", 2, runs["tgan"], runs["weight"], "--out", path)
         curves, key = draw.call_args.args
         assert key == "dis/wasserstein"
@@ -90,7 +89,7 @@ def data(tmp_path_factory):
 
 def test_real_videos_stand_beside_those_of_runs(runs, data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with mock.patch.object(figures_command, "draw_text", wraps=figures.draw_text) as draw:
+    with mock.patch.object(figures, "draw_text", wraps=figures.draw_text) as draw:
         succeed("figures.py", 3, data, runs["long"], "--num", 3, "--scale", 1)
     captions = [call.args[0] for call in draw.call_args_list]
     assert captions == ["bright\nreal videos\n6 clips", "long\nTGAN, WGAN, SVC\niteration 7 on moving_mnist"]
@@ -180,7 +179,7 @@ def test_only_videos_of_equal_length_move_together():
 
 def test_runs_of_the_same_name_are_told_apart_by_their_paths(runs, tmp_path):
     copy = save_run(tmp_path / "tgan", log=[{"iteration": 1, "dis/wasserstein": 1}])
-    with mock.patch.object(figures_command, "draw_curves", wraps=figures.draw_curves) as draw:
+    with mock.patch.object(figures, "draw_curves", wraps=figures.draw_curves) as draw:
         succeed("figures.py", 2, runs["tgan"], copy, "--out", tmp_path / "fig2.png")
     assert list(draw.call_args.args[0]) == [f"{runs['tgan']} (SVC)", f"{copy} (SVC)"]
 

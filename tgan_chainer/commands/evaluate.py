@@ -18,15 +18,7 @@ import sys
 
 from tgan_chainer import pretrained, provenance, snapshots
 from tgan_chainer.checks import check_positive_int, check_seed
-from tgan_chainer.commands.appendix import (
-    describe_making,
-    describe_score,
-    describe_source,
-    single,
-    verdict,
-    with_interval,
-    with_spread,
-)
+from tgan_chainer.commands import appendix
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.commands.making_options import parse_fps
 from tgan_chainer.commands.options import add_gpu_option
@@ -254,14 +246,14 @@ class Inception:
         many = f"{result['repeats']} x {count(result['samples'], 'sample')}"
         if result["splits"] > 1:
             many += f", {result['splits']} splits each"
-        score = with_spread(result["inception_score"], result["standard_deviation"])
-        return describe_score(
+        score = appendix.with_spread(result["inception_score"], result["standard_deviation"])
+        return appendix.describe_score(
             result,
             self.protocol,
             f"{self.score} {score} ({many}",
-            describe_source(result["source"]),
+            appendix.describe_source(result["source"]),
             f"Score: exp(mean KL(p(y|x) || p(y))), p(y|x) the softmax of fc8, in float64"
-            f"{single(result['scores'])}.",
+            f"{appendix.single(result['scores'])}.",
         )
 
 
@@ -296,16 +288,16 @@ class Frechet(Inception):
             many = f"{count(result['samples'], 'sample')}, {result['reference_samples']:,} of the reference"
         if result["repeats"] > 1:
             many = f"{result['repeats']} x {many}"
-        distance = with_spread(result["frechet_distance"], result["standard_deviation"])
-        sources = f"{describe_source(result['source'])}; reference: {describe_source(result['reference'])}"
-        return describe_score(
+        distance = appendix.with_spread(result["frechet_distance"], result["standard_deviation"])
+        sources = [appendix.describe_source(result[key]) for key in ("source", "reference")]
+        return appendix.describe_score(
             result,
             self.protocol,
             f"{self.score} {distance} ({many}",
-            sources,
+            "; reference: ".join(sources),
             f"Features: {result['features']}, {result['dimensions']} dimensions"
-            f"{single(result['distances'])}. The distance is biased upwards, the more the fewer samples; "
-            "compare only distances of equally many.",
+            f"{appendix.single(result['distances'])}. The distance is biased upwards, the more the fewer "
+            "samples; compare only distances of equally many.",
         )
 
 
@@ -370,20 +362,20 @@ class Game:
         if thresholds == result["test_data"]:
             thresholds = "the other half of its clips"
         return [
-            f"GAM score r_sample {with_interval(result, 'r_sample')}: {winner} wins{decided}.",
-            f"r_test {with_interval(result, 'r_test')}.",
-            f"As ratios of accuracies: r_sample {with_interval(result, 'r_sample_accuracies')}, r_test "
-            f"{with_interval(result, 'r_test_accuracies')}: "
+            f"GAM score r_sample {appendix.with_interval(result, 'r_sample')}: {winner} wins{decided}.",
+            f"r_test {appendix.with_interval(result, 'r_test')}.",
+            f"As ratios of accuracies: r_sample {appendix.with_interval(result, 'r_sample_accuracies')}, "
+            f"r_test {appendix.with_interval(result, 'r_test_accuracies')}: "
             + ("a fair game." if result["fair"] else "far from one, so the game is not fair."),
-            *verdict(result),
-            f"By batch statistics: r_sample {with_interval(batch, 'r_sample')}, "
-            f"r_test {with_interval(batch, 'r_test')}.",
+            *appendix.verdict(result),
+            f"By batch statistics: r_sample {appendix.with_interval(batch, 'r_sample')}, "
+            f"r_test {appendix.with_interval(batch, 'r_test')}.",
             "",
             *players,
             f"{count(result['samples'], 'sample')} of each, test data {result['test_data']}, which "
             f"{trained_on} trained on; thresholds by {thresholds}; "
             f"seeds {result['seed']} for A, {result['seed_b']} for B.",
-            describe_making(result),
+            appendix.describe_making(result),
         ]
 
 

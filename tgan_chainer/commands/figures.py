@@ -30,6 +30,7 @@ import typing
 import numpy as np
 from tqdm import tqdm
 
+from tgan_chainer import figures
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.clipping import describe_clipping
 from tgan_chainer.commands.cli import ArgumentParser
@@ -38,21 +39,6 @@ from tgan_chainer.config import Config
 from tgan_chainer.datasets import VideoDataset
 from tgan_chainer.devices import use_device
 from tgan_chainer.errors import InputError
-from tgan_chainer.figures import (
-    GAP,
-    InterpolatingGenerator,
-    draw_curves,
-    draw_interpolation,
-    draw_rows,
-    draw_strips,
-    draw_text,
-    enlarge,
-    join,
-    page_window,
-    save_picture,
-    spread_frames,
-    to_rgb,
-)
 from tgan_chainer.labels import label_name, parse_labels
 from tgan_chainer.logs import has_log, read_log
 from tgan_chainer.losses import LABELS
@@ -75,8 +61,8 @@ def main(argv=None):
         sources = open_sources(args.runs, run_names(args.runs), use_device(args.gpu), args.figure == 7)
         titled = [draw_source(source, path, args) for source, path in zip(sources, args.runs)]
         below = args.figure in (5, 6) and not moves(args)
-        picture = join(titled, axis=1 if below else 2, gap=10 * args.scale)
-    save_picture(args.out, picture, args.fps)
+        picture = figures.join(titled, axis=1 if below else 2, gap=10 * args.scale)
+    figures.save_picture(args.out, picture, args.fps)
     what = "" if args.figure == 2 else f", seed {args.seed}"
     print(f"figure {args.figure} of {', '.join(args.runs)}{what}: {args.out}")
 
@@ -96,7 +82,7 @@ def draw_losses(args):
             [entry["iteration"] for entry in log],
             [entry.get(key, np.nan) for entry in log],
         )
-    return draw_curves(curves, key)
+    return figures.draw_curves(curves, key)
 
 
 class Source(typing.NamedTuple):
@@ -139,25 +125,27 @@ def draw_source(source, path, args):
         picture = draw(source, args)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    return join([draw_text(source.caption, size=font_size(args)), picture], axis=1, gap=2 * args.scale)
+    caption = figures.draw_text(source.caption, size=font_size(args))
+    return figures.join([caption, picture], axis=1, gap=2 * args.scale)
 
 
 def draw_samples(source, args):
     generator = source.generator
     n_frames, slow = generator.video_shape[1], args.figure == 6
     if slow:
-        window = None if moves(args) else page_window(n_frames, args.factor)
-        generator = InterpolatingGenerator(generator, args.factor, window)
+        window = None if moves(args) else figures.page_window(n_frames, args.factor)
+        generator = figures.InterpolatingGenerator(generator, args.factor, window)
     videos = sample(generator, number_of_videos(args), args.seed, source.name)
     if moves(args):
-        picture = to_rgb(tile(videos))
+        picture = figures.to_rgb(tile(videos))
     elif args.figure == 4:
-        picture = to_rgb(tile(videos[:, :, :1]))
+        picture = figures.to_rgb(tile(videos[:, :, :1]))
     elif slow:
-        picture = draw_interpolation(videos, args.factor)
+        picture = figures.draw_interpolation(videos, args.factor)
     else:
-        picture = draw_strips(videos[:, :, spread_frames(n_frames, 6)] if args.figure == 3 else videos)
-    return enlarge(picture, args.scale)
+        shown = figures.spread_frames(n_frames, 6) if args.figure == 3 else slice(None)
+        picture = figures.draw_strips(videos[:, :, shown])
+    return figures.enlarge(picture, args.scale)
 
 
 def draw_samples_by_label(source, args):
@@ -172,12 +160,13 @@ def draw_samples_by_label(source, args):
     for i in range(len(labels)):
         of_label = videos[i * num : (i + 1) * num]
         if moves(args):
-            row = to_rgb(tile(of_label, columns=num))
+            row = figures.to_rgb(tile(of_label, columns=num))
         else:
-            of_label = of_label[:, :, spread_frames(of_label.shape[2], 4)]
-            row = join([draw_strips(video[None]) for video in of_label], axis=2, gap=GAP)
-        rows.append(enlarge(row, args.scale))
-    return draw_rows(names, rows, font_size(args))
+            of_label = of_label[:, :, figures.spread_frames(of_label.shape[2], 4)]
+            strips = [figures.draw_strips(video[None]) for video in of_label]
+            row = figures.join(strips, axis=2, gap=figures.GAP)
+        rows.append(figures.enlarge(row, args.scale))
+    return figures.draw_rows(names, rows, font_size(args))
 
 
 def sample(generator, num, seed, name, labels=None):

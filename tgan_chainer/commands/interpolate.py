@@ -25,21 +25,12 @@ of seed B; in a .png the two ends are framed in red. Their label is that of seed
 import numpy as np
 from tqdm import tqdm
 
+from tgan_chainer import figures
 from tgan_chainer.checks import check_positive_int
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.commands.options import add_picture_options, check_picture_options
 from tgan_chainer.devices import use_device
 from tgan_chainer.errors import InputError
-from tgan_chainer.figures import (
-    InterpolatingGenerator,
-    check_has_trajectory,
-    check_window,
-    draw_between,
-    draw_interpolation,
-    enlarge,
-    page_window,
-    save_picture,
-)
 from tgan_chainer.labels import parse_labels, repeat_labels
 from tgan_chainer.links.generator import random_states
 from tgan_chainer.runs import load_run
@@ -58,7 +49,7 @@ def main(argv=None):
     args = parse_arguments(argv)
     check_arguments(args)
     run = load_run(args.source, use_device(args.gpu), with_discriminator=False)
-    check_has_trajectory(run.generator)
+    figures.check_has_trajectory(run.generator)
     if args.between is None:
         interpolate(run, args)
     else:
@@ -69,15 +60,15 @@ def interpolate(run, args):
     generator = run.generator
     factor, num, seed = (value_of(args, name) for name in ("factor", "num", "seed"))
     n_frames, still = generator.video_shape[1], args.out.lower().endswith(".png")
-    window = args.frames or (page_window(n_frames, factor) if still else (1, n_frames))
-    slow = InterpolatingGenerator(generator, factor, window)
+    window = args.frames or (figures.page_window(n_frames, factor) if still else (1, n_frames))
+    slow = figures.InterpolatingGenerator(generator, factor, window)
     labels, num = repeat_labels(args.label, num, run)
     if num > MAX_GRID and not args.out.lower().endswith(".npy"):
         raise InputError(f"more than {MAX_GRID} videos do not fit into one picture; write an .npy")
     videos = tqdm(slow.sample(num, seed, labels=labels), total=num, unit="video", disable=None)
     if still:
-        picture = draw_interpolation(to_uint8(np.stack(list(videos))), factor)
-        save_picture(args.out, enlarge(picture, args.scale))
+        picture = figures.draw_interpolation(to_uint8(np.stack(list(videos))), factor)
+        figures.save_picture(args.out, figures.enlarge(picture, args.scale))
     else:
         save_videos(args.out, videos, count=num, fps=args.fps, scale=args.scale)
     first, last = window
@@ -90,7 +81,7 @@ def interpolate(run, args):
 def generate_between(run, args):
     generator, steps = run.generator, value_of(args, "steps")
     first, last = args.frames or (1, generator.video_shape[1])
-    check_window(first, last, generator.video_shape[1])
+    figures.check_window(first, last, generator.video_shape[1])
     labels = parse_labels(args.label, run) if args.label else None
     if labels and len(labels) > 1:
         raise InputError(f"--between takes one --label, not {len(labels)}")
@@ -104,7 +95,7 @@ def generate_between(run, args):
         videos = generator.generate_between(z0_start, z0_end, steps, labels).array
     videos = chainer.get_device("@numpy").send(videos)[:, :, first - 1 : last]
     if args.out.lower().endswith(".png"):
-        save_picture(args.out, enlarge(draw_between(to_uint8(videos)), args.scale))
+        figures.save_picture(args.out, figures.enlarge(figures.draw_between(to_uint8(videos)), args.scale))
     else:
         save_videos(args.out, videos, fps=args.fps, scale=args.scale)
     seeds = " to ".join(map(str, args.between))

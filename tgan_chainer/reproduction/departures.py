@@ -8,15 +8,7 @@ import dataclasses
 import typing
 
 from tgan_chainer.evaluations.protocols import TGAN
-from tgan_chainer.reproduction.rows import (
-    MOVING_MNIST,
-    PLAYER_A,
-    UCF101,
-    UCF101_VIDEOS,
-    configuration,
-    configurations,
-    nearest,
-)
+from tgan_chainer.reproduction import rows
 
 REDUCED = "REDUCED: not a reproduction of the paper's numbers."  # what departs says so wherever it is shown
 
@@ -66,7 +58,7 @@ def of_run(run, row):
     Returns:
         list of Departure
     """
-    paper = configuration(row)
+    paper = rows.configuration(row)
     found = []
     if run.iteration < paper.iterations:
         found.append(Departure("iterations", run.iteration, paper.iterations))
@@ -105,10 +97,10 @@ def of_source(source, protocol):
     if kind not in ("generator", "data_set"):
         return []
     if protocol is not TGAN:  # of others' models only the data can be told
-        return of_data(facts, UCF101_VIDEOS)
-    found = of_data(facts, UCF101)
+        return of_data(facts, rows.UCF101_VIDEOS)
+    found = of_data(facts, rows.UCF101)
     if kind == "generator":
-        found = of_run(source.run, nearest(source.run.config, configurations(4))) + found
+        found = of_run(source.run, rows.nearest(source.run.config, rows.configurations(4))) + found
     return found
 
 
@@ -171,10 +163,10 @@ def of_game(measured, players, n_samples):
     """
     found = [departure for run, row in players for departure in of_run(run, row)]
     row_a = players[0][1]
-    if row_a != PLAYER_A:
-        found.append(Departure("model A", row_a, PLAYER_A))
+    if row_a != rows.PLAYER_A:
+        found.append(Departure("model A", row_a, rows.PLAYER_A))
     for run, _ in players:
-        found += of_data(run.data, MOVING_MNIST)
+        found += of_data(run.data, rows.MOVING_MNIST)
     iterations = [run.iteration for run, _ in players]
     if iterations[0] != iterations[1]:
         found.append(Departure("iterations of A and B", iterations, "equally many"))

@@ -6,15 +6,7 @@ import numpy as np
 from PIL import Image
 
 from tgan_chainer.errors import InputError
-from tgan_chainer.evaluations.video_source.source import (
-    RESIZING,
-    Item,
-    VideoSource,
-    check_length,
-    cut,
-    identity,
-    naming,
-)
+from tgan_chainer.evaluations.video_source import source
 from tgan_chainer.reading import read_npy, read_npz
 
 RANGES = "signed", "unit"
@@ -22,7 +14,7 @@ RANGES = "signed", "unit"
 MAX_RATIO = 100  # of the size of videos to that of a compressed file, which may also be made to do harm
 
 
-class ArraySource(VideoSource):
+class ArraySource(source.VideoSource):
     """The videos in one array."""
 
     def __init__(self, path, n_frames, window, size, value_range):
@@ -33,11 +25,11 @@ class ArraySource(VideoSource):
             )
         self.n, self._size, self._range = len(self._array), size, value_range
         self._n_frames, self._window = n_frames, window
-        with naming(path):
+        with source.naming(path):
             if value_range is None:
                 check_black(self._array[: min(self.n, 100)])
             first = channels_first(self._array[0])
-            check_length(first.shape[1], n_frames)
+            source.check_length(first.shape[1], n_frames)
         self.description = {
             "kind": "array",
             "path": path,
@@ -47,7 +39,7 @@ class ArraySource(VideoSource):
             "size": first.shape[-1] if size is None else size,
         }
         if size not in (None, first.shape[-1]):
-            self.description["resized_from"] = f"{first.shape[-1]} ({RESIZING})"
+            self.description["resized_from"] = f"{first.shape[-1]} ({source.RESIZING})"
 
     def items(self, n, seed=0, repeat=0):
         def name(i):
@@ -55,12 +47,13 @@ class ArraySource(VideoSource):
 
         def read(i):
             rng = np.random.RandomState([seed, i])
-            with naming(name(i)):
+            with source.naming(name(i)):
                 return window_of(self._array[i], self._n_frames, self._window, rng, self._range, self._size)
 
-        how = f"{identity([self._path])}, {self._n_frames} {self._window} frames, {self._size}, {self._range}"
-        chosen = self._choose(n, seed, repeat).tolist()
-        return [Item(name(i), f"{how}, video {i}, seed {seed}", functools.partial(read, i)) for i in chosen]
+        array = source.identity([self._path])
+        how = f"{array}, {self._n_frames} {self._window} frames, {self._size}, {self._range}"
+        keys = {i: f"{how}, video {i}, seed {seed}" for i in self._choose(n, seed, repeat).tolist()}
+        return [source.Item(name(i), key, functools.partial(read, i)) for i, key in keys.items()]
 
 
 def load_array(path):
@@ -121,7 +114,7 @@ def window_of(array, n_frames, window, rng, value_range=None, size=None):
     """Return a window of one video, uint8 or float, as float32 (C, n_frames, H, W) in [-1, 1]."""
     array = channels_first(array)
     _check_values(array, value_range)
-    array = cut(array, n_frames, window, rng)  # before anything is copied: a video may be long
+    array = source.cut(array, n_frames, window, rng)  # before anything is copied: a video may be long
     video = array.astype(np.float32, order="C")
     if array.dtype == np.uint8:
         video -= 128

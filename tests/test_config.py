@@ -8,7 +8,7 @@ import yaml
 from helpers import CONFIGS, EXPERIMENTS
 
 from tgan_chainer.commands.options import add_settings, given_settings
-from tgan_chainer.config import Change, Config, as_options, find_config
+from tgan_chainer.config import Config, Departure, as_options, find_config
 from tgan_chainer.errors import InputError
 
 PATHS = sorted(glob.glob(os.path.join(CONFIGS, "*.yaml")))
@@ -118,7 +118,7 @@ def test_what_makes_another_experiment_is_compared():
     row = Config(learning_rate=1e-4)
     assert row.compare(row) == []
     changed = row.replace(n_clip=1, use_z0=False)
-    assert changed.compare(row) == [Change("use_z0", False, True), Change("n_clip", 1, 5)]
+    assert changed.compare(row) == [Departure("use_z0", False, True), Departure("n_clip", 1, 5)]
     same = {"seed": 1, "log_interval": 7, "pytorch_kernels": "on"}
     resumable = {"iterations": 5, "keep": 0, "data": "elsewhere.h5", "lipschitz": True}
     as_in_the_data = {"channels": 1, "image_size": 64, "n_classes": 101}
@@ -131,15 +131,15 @@ def test_settings_that_only_other_models_take_are_not_compared(model):
     row = Config(model=model)
     other = row.replace(k1=7, temporal_width=8, image_width=8, use_z0=False, use_beta_g1=False)
     assert other.compare(row) == []
-    assert row.replace(video_width=8).compare(row) == [Change("video_width", 8, 512)]
+    assert row.replace(video_width=8).compare(row) == [Departure("video_width", 8, 512)]
     assert bool(row.replace(mask_penalty=1.0).compare(row)) == (model == "video_gan")
 
 
 def test_the_shift_of_g1_is_compared_as_it_takes_effect():
     row = Config()
     assert row.replace(use_beta_g1=True).compare(row) == []
-    assert Change("use_beta_g1", False, True) in row.replace(use_beta=False).compare(row)
-    assert row.replace(use_beta=False, use_beta_g1=True).compare(row) == [Change("use_beta", False, True)]
+    assert Departure("use_beta_g1", False, True) in row.replace(use_beta=False).compare(row)
+    assert row.replace(use_beta=False, use_beta_g1=True).compare(row) == [Departure("use_beta", False, True)]
 
 
 def test_a_configuration_is_found_by_its_name(tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from tgan_chainer.files import atomic_path
 from tgan_chainer.losses import LOSSES
 from tgan_chainer.models import INITIALIZERS, MODELS, ignored_settings
 from tgan_chainer.reading import read_yaml, short
+from tgan_chainer.texts import value_text
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 # An installed package has the configurations beside this file; a clone has them where people look for them.
@@ -48,12 +49,22 @@ def _setting(default, help, minimum=None, maximum=None, **more):
     return dataclasses.field(default=default, metadata=metadata)
 
 
-class Change(typing.NamedTuple):
-    """A setting in which two configurations differ: its name, the value here and the value there."""
+class Departure(typing.NamedTuple):
+    """In what a run, its data or a measurement differ from those that they are compared with.
 
-    setting: str
-    here: object
-    there: object
+    Attributes:
+        what (str): What differs: the name of a setting, a fact of the data, or a number of a protocol.
+        here, there: Its value here, None if that is not known, and there; values of JSON's own types.
+    """
+
+    what: str
+    here: typing.Any
+    there: typing.Any
+
+    @property
+    def text(self):
+        here = "unknown" if self.here is None else value_text(self.here)
+        return f"{self.what} {here} instead of {value_text(self.there)}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,7 +256,7 @@ class Config:
             other (Config): What to compare with, such as the configuration of a row of the paper's tables.
 
         Returns:
-            list of Change: In the order of the fields.
+            list of Departure: In the order of the fields.
         """
         left_out = ignored_settings(other.model)
         for field in dataclasses.fields(self):
@@ -253,7 +264,7 @@ class Config:
                 left_out.add(field.name)
         ours, theirs = ({**vars(one), "use_beta_g1": one._use_beta_g1()} for one in (self, other))
         return [
-            Change(key, ours[key], value)
+            Departure(key, ours[key], value)
             for key, value in theirs.items()
             if key not in left_out and value not in (None, ours[key])
         ]

@@ -6,7 +6,7 @@ import pytest
 
 from tgan_chainer.commands.opening import differences, opening
 from tgan_chainer.commands.options import parse_duration
-from tgan_chainer.config import Change, Config
+from tgan_chainer.config import Config, Departure
 
 CONFIG = Config(description="TGAN, of a test", data="/d.h5", channels=1, image_size=64, expect="strokes soon")
 DATA = {"clips": 1000, "frames": 20_000, "classes": None, "size": [64, 64], "channels": 1, "n_short": 0}
@@ -19,7 +19,7 @@ def said(config=CONFIG, data=DATA, **more):
 
 
 def test_all_facts_are_there():
-    text, words = said(changes=[Change("seed", 1, 0)])
+    text, words = said(changes=[Departure("seed", 1, 0)])
     assert words == (
         "TGAN, of a test "
         "data: /d.h5: 1,000 clips of 20 frames, 64×64 pixels, grey "
@@ -70,7 +70,7 @@ def test_every_setting_that_differs_is_told():
     assert differences(other, CONFIG) == [("data", "/e.h5", "/d.h5"), ("seed", 3, 0)]
     assert differences(CONFIG, CONFIG) == []
     fields = {field.name for field in dataclasses.fields(Config)}
-    assert {change.setting for change in differences(other, CONFIG)} < fields
+    assert {change.what for change in differences(other, CONFIG)} < fields
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("20m", 1200), ("3h30m", 12600), ("1d1s", 86401)])

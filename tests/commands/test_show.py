@@ -42,7 +42,7 @@ def test_a_data_set_says_what_it_holds_and_how_it_was_made(data, tmp_path, monke
     assert facts["rate"] == "12.5 frames a second"
     assert facts["classes"] == "2: cats (3), dogs (2)"
     assert (facts["source"], facts["dataset"], facts["crop"]) == ("Films of mine", "video_folder", "32")
-    assert facts["gray"] == "yes" and "None" not in said
+    assert facts["gray"] == "true" and "None" not in said
     assert os.listdir(tmp_path) == ["show_mine.gif"]
     grid = iio.imread("show_mine.gif", mode="L")
     assert grid.shape == (16, 2 * (5 * 34 - 2), 2 * (5 * 34 - 2))  # clips come again

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from helpers import CONFIGS
 
-from tgan_chainer.config import Config
+from tgan_chainer.config import Config, Departure
 from tgan_chainer.evaluations import TGAN, TGAN2, VideoClassifier
 from tgan_chainer.links import C3D
 from tgan_chainer.reproduction import departures
-from tgan_chainer.reproduction.departures import Departure
 from tgan_chainer.reproduction.rows import MOVING_MNIST, TABLES, TRAINED, UCF101, configurations, nearest
 from tgan_chainer.runs import Run
 
@@ -95,7 +94,7 @@ def test_the_published_data_depart_in_nothing(published):
         ({"filter": "bicubic"}, Departure("data's filter", "bicubic", "nearest")),
         ({"filter": None}, Departure("data's filter", None, "nearest")),
         ({"frame_rate": 12.5}, Departure("data's frame_rate", 12.5, None)),
-        ({"resized": [128, 96]}, Departure("data's resized", (128, 96), (85, 64))),
+        ({"resized": [128, 96]}, Departure("data's resized", [128, 96], [85, 64])),
         ({"dataset": "golf", "clips": 3}, Departure("data", "golf", "ucf101")),
         ({"dataset": None}, Departure("data", None, "ucf101")),
     ],
@@ -235,7 +234,7 @@ def test_what_holds_for_both_players_is_told_once():
         Departure("batch_size", 8, 32),
         Departure("iterations", 20, 100_000),
         Departure("data's official", False, True),
-        Departure("iterations of A and B", (10, 20), "equally many"),
+        Departure("iterations of A and B", [10, 20], "equally many"),
         Departure("samples", 5000, 10_000),
     ]
 
@@ -247,7 +246,7 @@ def test_what_holds_for_both_players_is_told_once():
     ("departure", "text"),
     [
         (Departure("iterations", 99_999, 100_000), "iterations 99,999 instead of 100,000"),
-        (Departure("learning_rate", 1e-3, 5e-5), "learning_rate 0.001 instead of 5e-05"),
+        (Departure("learning_rate", 1e-3, 5e-5), "learning_rate 0.001 instead of 5e-5"),
         (Departure("use_z0", False, True), "use_z0 false instead of true"),
         (Departure("data", None, "ucf101"), "data unknown instead of ucf101"),
         (Departure("data's frame_rate", 12.5, None), "data's frame_rate 12.5 instead of none"),

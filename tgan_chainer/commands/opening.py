@@ -5,12 +5,12 @@ import os
 import textwrap
 
 from tgan_chainer.clipping import describe_clipping
-from tgan_chainer.config import NO_OPTIONS, Change, yaml_text
+from tgan_chainer.config import NO_OPTIONS, Departure, yaml_text
 from tgan_chainer.extensions.learning_rate_drop import FACTOR
 from tgan_chainer.losses import LABELS
 from tgan_chainer.models import MODELS
 from tgan_chainer.reading import printable
-from tgan_chainer.texts import count
+from tgan_chainer.texts import count, value_text
 
 _WIDTH, _INDENT = 110, 13
 
@@ -25,7 +25,7 @@ def opening(config, data, parameters, hardware, out, iteration=0, changes=(), ti
         hardware (str): What computes.
         out (str): The results folder.
         iteration (int): Iterations that are done already.
-        changes (sequence of Change): Settings that are others than those of the named configuration.
+        changes (sequence of Departure): Settings that are others than those of the named configuration.
         time_limit (float): Seconds after which training stops; None for no limit.
 
     Returns:
@@ -43,7 +43,7 @@ def opening(config, data, parameters, hardware, out, iteration=0, changes=(), ti
         f"iterations {iteration + 1:,} to {config.iterations:,}"
         + ("" if time_limit is None else f", at most {count(round(time_limit), 'second')}"),
         "computed on": hardware,
-        "changed": "; ".join(f"{c.setting} {_value(c.here)} instead of {_value(c.there)}" for c in changes),
+        "changed": "; ".join(f"{c.what} {_value(c.here)} instead of {_value(c.there)}" for c in changes),
         "results": f"{out}: losses every {count(config.log_interval, 'iteration')}, videos in preview/ "
         f"every {config.preview_interval:,}, snapshots every {config.snapshot_interval:,}"
         + (f" (the newest {config.keep} stay)" if config.keep else " (all stay)")
@@ -67,10 +67,10 @@ def opening(config, data, parameters, hardware, out, iteration=0, changes=(), ti
 
 
 def differences(config, base):
-    """Return all settings in which a configuration differs from another one, a list of Change."""
+    """Return all settings in which a configuration differs from another one, a list of Departure."""
     names = [field.name for field in dataclasses.fields(config)]
-    changes = [Change(name, getattr(config, name), getattr(base, name)) for name in names]
-    return [c for c in changes if c.here != c.there and c.setting not in NO_OPTIONS]
+    changes = [Departure(name, getattr(config, name), getattr(base, name)) for name in names]
+    return [c for c in changes if c.here != c.there and c.what not in NO_OPTIONS]
 
 
 def _describe_data(data, config):
@@ -105,8 +105,4 @@ def _to_expect(config, out):
 
 
 def _value(value):
-    if value is None:
-        return "left out"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return yaml_text(value) or "none"
+    return "left out" if value is None else value_text(value) or "none"

@@ -28,7 +28,7 @@ from tgan_chainer.devices import default_gpu
 from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations.video_source import FolderSource, open_source
 from tgan_chainer.reading import printable
-from tgan_chainer.texts import count
+from tgan_chainer.texts import count, value_text
 from tgan_chainer.videos import MAX_GRID, check_suffix, save_videos
 
 _MOST_NAMED = 8  # classes, sizes or reasons in a line
@@ -75,7 +75,9 @@ def describe(source, path):
     if kind in ("folder", "video"):
         return describe_files(path)
     facts = {key: value for key, value in source.description.items() if key != "facts"}
-    return {key.replace("_", " "): text(value) for key, value in facts.items() if value not in (None, "")}, {}
+    return {
+        key.replace("_", " "): value_text(value) for key, value in facts.items() if value not in (None, "")
+    }, {}
 
 
 def describe_data_set(dataset):
@@ -96,7 +98,7 @@ def describe_data_set(dataset):
         found["classes"] = classes({str(name): counts[i] for i, name in enumerate(names)})
     found["source"] = facts["source"]
     made = ["frame_rate" if key == "resampled_to" else key for key in FACTS]
-    return found | {key.replace("_", " "): text(facts[key]) for key in made if facts[key] is not None}
+    return found | {key.replace("_", " "): value_text(facts[key]) for key in made if facts[key] is not None}
 
 
 def describe_files(source):
@@ -170,14 +172,6 @@ def named(counts):
     texts = [f"{name} ({n:,})" for name, n in list(counts.items())[:_MOST_NAMED]]
     more = len(counts) - len(texts)
     return ", ".join(texts + ([f"{more:,} more"] if more else []))
-
-
-def text(value):
-    if isinstance(value, list | tuple):
-        return "×".join(map(str, value))
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def parse_arguments(argv):

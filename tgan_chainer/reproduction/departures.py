@@ -4,43 +4,16 @@ A score with departures is none of the paper's. Each departure is a fact with a 
 values, never by reading a sentence: what a run or a file calls itself does not matter.
 """
 
-import dataclasses
-import typing
-
+from tgan_chainer.config import Departure
 from tgan_chainer.evaluations.protocols import TGAN
 from tgan_chainer.reproduction import rows
 
 REDUCED = "REDUCED: not a reproduction of the paper's numbers."  # what departs says so wherever it is shown
 
 
-@dataclasses.dataclass(frozen=True)
-class Departure:
-    """One difference.
-
-    Attributes:
-        what (str): What differs: the name of a setting, a fact of the data, or a number of the protocol.
-        here, there: Its value here, None if that is not known, and the published one; values of JSON's own
-            types.
-    """
-
-    what: str
-    here: typing.Any
-    there: typing.Any
-
-    def __post_init__(self):
-        for name in "here", "there":
-            if isinstance(getattr(self, name), list):  # so that a departure can be a member of a set
-                object.__setattr__(self, name, tuple(getattr(self, name)))
-
-    @property
-    def text(self):
-        here = "unknown" if self.here is None else _text(self.here)
-        return f"{self.what} {here} instead of {_text(self.there)}"
-
-
 def as_json(departures):
     """Return departures as a list of dicts, for a JSON file."""
-    return [dataclasses.asdict(departure) for departure in departures]
+    return [departure._asdict() for departure in departures]
 
 
 def from_json(entries):
@@ -62,7 +35,7 @@ def of_run(run, row):
     found = []
     if run.iteration < paper.iterations:
         found.append(Departure("iterations", run.iteration, paper.iterations))
-    return found + [Departure(*change) for change in run.config.compare(paper)]
+    return found + run.config.compare(paper)
 
 
 def of_data(facts, published):
@@ -172,19 +145,4 @@ def of_game(measured, players, n_samples):
         found.append(Departure("iterations of A and B", iterations, "equally many"))
     if measured["samples"] < n_samples:
         found.append(Departure("samples", measured["samples"], n_samples))
-    return list(dict.fromkeys(found))
-
-
-def _text(value):
-    """Render a value: numbers with thousands separated, sizes as 85×64."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, list | tuple):
-        return "×".join(map(_text, value))
-    return str(value)
+    return list({departure.text: departure for departure in found}.values())

@@ -161,4 +161,4 @@ def row_facts(config, dataset):
     """
     row = nearest(config, TRAINED.get(dataset) or [name for names in TRAINED.values() for name in names])
     changes = config.compare(configuration(row))
-    return {"row": row, "changes": [{"setting": c.setting, "here": c.here, "row": c.there} for c in changes]}
+    return {"row": row, "changes": [{"setting": c.what, "here": c.here, "row": c.there} for c in changes]}

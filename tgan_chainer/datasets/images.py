@@ -1,7 +1,8 @@
-"""Reading one image file."""
+"""Reading one image file, and resizing frames."""
 
 import warnings
 
+import numpy as np
 import PIL.Image
 
 from tgan_chainer.datasets.searching import open_file
@@ -48,3 +49,20 @@ def read_image(path, mode="RGB"):
             raise InputError(f"not an image, or none of {', '.join(FORMATS)}") from error
         except Exception as error:  # Pillow's plugins have many for a damaged file
             raise InputError(f"a damaged image ({str(error) or type(error).__name__})") from error
+
+
+def resize_frames(frames, size, filter="bicubic"):
+    """Resize frames, each by itself, so that none bleeds into the next.
+
+    Args:
+        frames (array (N, h, w) or (N, h, w, 3)): uint8, or float without colours.
+        size (int): Height and width that they get.
+        filter (str): "bicubic", which smooths where it makes them smaller, or "nearest".
+
+    Returns:
+        array (N, size, size[, 3]): Of the same type; ``frames`` themselves if they have this size.
+    """
+    if frames.shape[1:3] == (size, size):
+        return frames
+    images = (PIL.Image.fromarray(frame).resize((size, size), RESAMPLING[filter]) for frame in frames)
+    return np.stack([np.asarray(image) for image in images])

@@ -12,7 +12,6 @@ import os
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from PIL import Image
 
 from tgan_chainer.errors import InputError
 from tgan_chainer.reading import reading
@@ -103,22 +102,6 @@ def render_moving_digits(digits, rng, n_frames=20, canvas_size=64, step=0.1, cla
     positions = clamped_positions if clamp else bouncing_positions
     corners = (box * positions(start, angle, n_frames, step)).astype(int)
     return draw_digits(digits, corners, canvas_size)
-
-
-def resize_digits(images, size):
-    """Resize images of digits by Pillow's bicubic interpolation, which smooths where it makes them smaller.
-
-    Args:
-        images (uint8 array (M, h, w)): 0 is black.
-        size (int): Height and width that they get.
-
-    Returns:
-        uint8 array (M, size, size)
-    """
-    if images.shape[1:] == (size, size):
-        return images
-    bicubic = Image.Resampling.BICUBIC
-    return np.stack([np.asarray(Image.fromarray(image).resize((size, size), bicubic)) for image in images])
 
 
 def load_idx_digits(folder):

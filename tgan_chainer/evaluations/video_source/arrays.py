@@ -3,8 +3,8 @@
 import functools
 
 import numpy as np
-from PIL import Image
 
+from tgan_chainer.datasets.images import resize_frames
 from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations.video_source import source
 from tgan_chainer.reading import read_npy, read_npz
@@ -129,8 +129,7 @@ def _resize(video, size):
     if size is None or video.shape[-1] == size:
         return video
     flat = video.reshape(-1, *video.shape[-2:])
-    frames = [Image.fromarray(frame).resize((size, size), Image.Resampling.BICUBIC) for frame in flat]
-    return np.stack(frames).reshape(*video.shape[:2], size, size).clip(-1, 1)
+    return resize_frames(flat, size).reshape(*video.shape[:2], size, size).clip(-1, 1)
 
 
 def range_text(array, value_range):

@@ -72,13 +72,11 @@ class SpreadBatch:
         """
         parameters = [p for _, p in sorted(network.namedparams()) if p.grad is not None]
         xp, dtype = network.xp, parameters[0].dtype
-        means = [xp.asarray(value * self.share, dtype).reshape(1) for value in values.values()]
-        total = self.processes.add_up(xp.concatenate([*(p.grad.reshape(-1) for p in parameters), *means]))
-        start = 0
-        for p in parameters:
-            p.grad = total[start : start + p.size].reshape(p.shape)
-            start += p.size
-        return {name: total[start + i].reshape(()) for i, name in enumerate(values)}
+        means = [xp.asarray(value * self.share, dtype) for value in values.values()]
+        sums = self._add_up_as_one([*(p.grad for p in parameters), *means])
+        for p, gradient in zip(parameters, sums):
+            p.grad = gradient
+        return dict(zip(values, sums[len(parameters) :]))
 
     def average_statistics(self, *networks):
         """Without ``sync_bn``, give the running statistics of all processes their mean."""
@@ -91,11 +89,15 @@ class SpreadBatch:
             if isinstance(link, L.BatchNormalization)
             for array in (link.avg_mean, link.avg_var)
         ]
-        total = self.processes.add_up(networks[0].xp.concatenate(arrays) * self.share)
-        start = 0
-        for array in arrays:
-            array[...] = total[start : start + len(array)].astype(array.dtype)
-            start += len(array)
+        for array, mean in zip(arrays, self._add_up_as_one([array * self.share for array in arrays])):
+            array[...] = mean.astype(array.dtype)
+
+    def _add_up_as_one(self, arrays):
+        """Return the sums over all processes of arrays of any shapes, which are sent as one."""
+        xp = backend.get_array_module(arrays[0])
+        total = self.processes.add_up(xp.concatenate([array.reshape(-1) for array in arrays]))
+        parts = xp.split(total, np.cumsum([array.size for array in arrays])[:-1].tolist())
+        return [part.reshape(array.shape) for part, array in zip(parts, arrays)]
 
 
 def part_of_batch(processes, n):

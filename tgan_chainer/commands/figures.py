@@ -218,11 +218,8 @@ def check_arguments(args):
     if check_suffix(args.out) == ".npy" or (args.figure == 2 and moves(args)):
         wanted = ".png" if args.figure == 2 else ".png, .gif or .mp4"
         raise InputError(f"{args.out} must end in {wanted} for figure {args.figure}")
-    num = number_of_videos(args)
-    check_positive_int(num=num, factor=args.factor)
-    check_picture_options(args, [args.seed])
-    if num > MAX_GRID:
-        raise InputError(f"num must be at most {MAX_GRID}, not {num}")
+    check_positive_int(factor=args.factor)
+    check_picture_options(args, [args.seed], number_of_videos(args))
     if args.factor > 64:
         raise InputError(f"factor must be at most 64, not {args.factor}")
     for option, figure in ("label", 7), ("key", 2):

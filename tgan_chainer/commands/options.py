@@ -7,7 +7,7 @@ import re
 from tgan_chainer.checks import check_positive_int, check_seed
 from tgan_chainer.config import NO_OPTIONS, Config, type_of, yaml_text
 from tgan_chainer.errors import InputError
-from tgan_chainer.videos import MAX_SCALE, SCALE
+from tgan_chainer.videos import MAX_GRID, MAX_SCALE, SCALE
 
 
 def add_gpu_option(parser):
@@ -26,9 +26,11 @@ def add_picture_options(parser):
     add_gpu_option(parser)
 
 
-def check_picture_options(args, seeds):
-    """Raise InputError unless --fps, --scale and all seeds are in range."""
-    check_positive_int(scale=args.scale)
+def check_picture_options(args, seeds, num=1):
+    """Raise InputError unless --fps, --scale, all seeds and the number of videos of a grid are in range."""
+    check_positive_int(scale=args.scale, num=num)
+    if num > MAX_GRID:
+        raise InputError(f"num must be at most {MAX_GRID}, not {num}")
     if args.scale > MAX_SCALE:
         raise InputError(f"scale must be at most {MAX_SCALE}, not {args.scale}")
     for seed in seeds:

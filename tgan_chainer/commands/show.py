@@ -29,19 +29,17 @@ from tgan_chainer.errors import InputError
 from tgan_chainer.evaluations.video_source import FolderSource, open_source
 from tgan_chainer.reading import printable
 from tgan_chainer.texts import count, value_text
-from tgan_chainer.videos import MAX_GRID, check_suffix, save_videos
+from tgan_chainer.videos import check_suffix, save_videos
 
 _MOST_NAMED = 8  # classes, sizes or reasons in a line
 
 
 def main(argv=None):
     args = parse_arguments(argv)
-    check_positive_int(num=args.num, frames=args.frames)
+    check_positive_int(frames=args.frames)
     if args.size is not None:
         check_positive_int(size=args.size)
-    check_picture_options(args, [args.seed])
-    if args.num > MAX_GRID:
-        raise InputError(f"num must be at most {MAX_GRID}, not {args.num}")
+    check_picture_options(args, [args.seed], args.num)
     name = os.path.splitext(os.path.basename(os.path.abspath(args.source)))[0]
     out = args.out or f"show_{name}.gif"
     check_suffix(out)

@@ -82,17 +82,8 @@ def main(argv=None):
     changes = differences(config, base)
     config = complete(config, dataset)
     check_batch_size(config, processes)
-    if processes.is_first and args.gpu is None and (why := why_no_cupy()):
-        print(f"warning: the CPU is used; {why}; pip install 'cupy-cuda12x[ctk]' may help", file=sys.stderr)
-    is_slow = device.xp is np and config.discriminator_width >= 64 and config.iterations > 1000
-    if is_slow and processes.is_first:
-        print("warning: on a CPU this takes weeks; --config tgan_moving_mnist_cpu does not", file=sys.stderr)
-    if config.batch_size > dataset.n_clips and processes.is_first:
-        print(
-            f"warning: a batch of {config.batch_size} has several windows of one clip; {config.data} has "
-            f"only {count(dataset.n_clips, 'clip')} of {config.n_frames} frames or more",
-            file=sys.stderr,
-        )
+    if processes.is_first:
+        warn(config, dataset, device, args.gpu)
     part, order = part_of_batch(processes, config.batch_size), RandomWindows(dataset, config.seed)
     if device.xp is np:
         iterator, converter = PartsOfBatches(dataset, config.batch_size, part, order), concat_examples
@@ -321,6 +312,20 @@ def check_batch_size(config, processes):
     if n > 1 and config.batch_size < n * least:
         raise InputError(
             f"batch_size is {config.batch_size}, too few for {n} processes: each takes {least} or more"
+        )
+
+
+def warn(config, dataset, device, gpu):
+    """Say what may not be as it was meant."""
+    if gpu is None and (why := why_no_cupy()):
+        print(f"warning: the CPU is used; {why}; pip install 'cupy-cuda12x[ctk]' may help", file=sys.stderr)
+    if device.xp is np and config.discriminator_width >= 64 and config.iterations > 1000:
+        print("warning: on a CPU this takes weeks; --config tgan_moving_mnist_cpu does not", file=sys.stderr)
+    if config.batch_size > dataset.n_clips:
+        print(
+            f"warning: a batch of {config.batch_size} has several windows of one clip; {config.data} has "
+            f"only {count(dataset.n_clips, 'clip')} of {config.n_frames} frames or more",
+            file=sys.stderr,
         )
 
 

@@ -174,13 +174,11 @@ class Inception:
         self.args, self.protocol = args, PROTOCOLS[args.protocol]
         self.classifier = load_classifier(args.classifier, args.mean, args.gpu, protocol=self.protocol)
         self.source = self.open(args.source)
-
-    def sources(self):
-        return [self.source]
+        self.sources = [self.source]
 
     def opening(self):
         """Return the line that says, before the work, what is scored and how."""
-        sources = " and ".join(map(name_source, self.sources()))
+        sources = " and ".join(map(name_source, self.sources))
         frames = count(self.classifier.n_frames, "frame")
         return f"{self.score} of {sources}; protocol {self.protocol.name}, {frames} of each video."
 
@@ -188,21 +186,14 @@ class Inception:
         """Return how to go on after Ctrl-C."""
         if not self.args.cache:
             return "nothing is kept, because of --no-cache; the same command starts anew"
-        if all(source.description["kind"] == "generator" for source in self.sources()):
+        if all(source.description["kind"] == "generator" for source in self.sources):
             return "of samples of a generator nothing is kept; the same command starts anew"
         return "what was scored of files and data sets is kept; the same command goes on from there"
 
     def open(self, path):
-        size = self.protocol.video_size if self.args.size is None else self.args.size or None
-        return open_source(
-            path,
-            self.classifier.n_frames,
-            self.args.window,
-            self.args.fps,
-            size,
-            self.args.range,
-            self.args.gpu,
-        )
+        args, n_frames = self.args, self.classifier.n_frames
+        size = self.protocol.video_size if args.size is None else args.size or None
+        return open_source(path, n_frames, args.window, args.fps, size, args.range, args.gpu)
 
     def options(self, processes):
         return {
@@ -265,9 +256,7 @@ class Frechet(Inception):
     def __init__(self, args):
         super().__init__(args)
         self.reference = self.open(args.reference)
-
-    def sources(self):
-        return [self.source, self.reference]
+        self.sources.append(self.reference)
 
     def measure(self, processes):
         options = {"n_reference": self.args.reference_samples, **self.options(processes)}

@@ -53,20 +53,9 @@ def main(argv=None):
     check_arguments(args)
     rows = choose_rows(args)
     preset = load_preset(args.preset)
-    order = Order(
-        number=args.table,
-        folder=FOLDER,
-        preset=preset,
-        data=args.data or default_data(args.table, preset),
-        test_data=args.test_data,
-        classifier=args.classifier,
-        mean=args.mean,
-        iterations=args.iterations,
-        train=args.train,
-        rescore=args.rescore,
-        seed=args.seed,
-        gpu=args.gpu,
-    )
+    names = "test_data", "classifier", "mean", "iterations", "train", "rescore", "seed", "gpu"
+    given = {name: getattr(args, name) for name in names}
+    order = Order(args.table, FOLDER, preset, args.data or default_data(args.table, preset), **given)
     # Missing or damaged files are met now, not after hours of training.
     for path in filter(None, (order.data, order.test_data)):
         VideoDataset(path)

@@ -58,10 +58,9 @@ def main(argv=None):
     device, out = use_device(args.gpu), out_of(args)
     everything = VideoDataset(args.data, with_labels=True)
     training, validation = split(everything, args)
-    n_classes = len(everything.label_names or range(everything.labels.max() + 1))
 
     seed_everything(device, args.seed)
-    classifier = build_classifier(args, training, n_classes)
+    classifier = build_classifier(args, training, everything.n_classes)
     classifier.label_names = everything.label_names
     classifier.to_device(device)
     optimizer = chainer.optimizers.Adam(choose_rate(args)).setup(classifier)
@@ -88,7 +87,7 @@ def main(argv=None):
     trainer.extend(keep_best, trigger=stop.every(args.validation_interval))
     trainer.extend(log)
     trainer.extend(extensions.Console(log, args.iterations))
-    to_train, classes = count(training.n_clips, "clip"), count(n_classes, "class")
+    to_train, classes = count(training.n_clips, "clip"), count(everything.n_classes, "class")
     print(f"{to_train} to train on, {validation.n_clips:,} to validate, {classes}")
     with stop, np.errstate(all="ignore"):
         trainer.run(show_loop_exception_msg=False)

@@ -75,24 +75,13 @@ class GAM(extension.Extension):
             if not own:
                 return
             opponent = self._load(own[-1])
-        result = measure_gam(
-            self._run,
-            opponent,
-            self._run.config.data,
-            n_samples=self._n_samples,
-            seed=self._seed,
-            n_bootstrap=0,
-            progress=False,
-        )
+        options = {"n_samples": self._n_samples, "seed": self._seed, "n_bootstrap": 0, "progress": False}
+        result = measure_gam(self._run, opponent, self._run.config.data, **options)
+        scores = {f"score/{key}": result[key] for key in ("r_test", "r_sample")}
+        scores["score/fooled_opponent"] = result["errors"]["sample_a"]
+        scores["score/was_fooled"] = result["errors"]["sample_b"]
         # An infinite number among the log's sums would not be told from a diverged network.
-        ratios = {f"score/{key}": result[key] for key in ("r_test", "r_sample")}
-        chainer.report({key: value for key, value in ratios.items() if np.isfinite(value)})
-        chainer.report(
-            {
-                "score/fooled_opponent": result["errors"]["sample_a"],
-                "score/was_fooled": result["errors"]["sample_b"],
-            }
-        )
+        chainer.report({key: value for key, value in scores.items() if np.isfinite(value)})
 
     def _load(self, source):
         return load_run(source, self._run.generator.device)

@@ -9,19 +9,22 @@ from chainer import backend
 
 
 class WassersteinLoss:
-    """E[D(G(z))] - E[D(x)] for D, -E[D(G(z))] for G (Section 3.2, Eq. 2)."""
+    """E[D(G(z))] - E[D(x)] for D, -E[D(G(z))] for G (Section 3.2, Eq. 2).
+
+    Means are sums of parts, and of both kinds of scores at once: so a GPU has to start the fewest kernels.
+    """
 
     def discriminator(self, score_real, score_fake):
         """Compute E[D(G(z))] - E[D(x)]."""
-        return F.average(score_fake) - F.average(score_real)
+        return F.sum((score_fake - score_real) / len(score_real))
 
     def generator(self, score_fake):
         """Compute -E[D(G(z))]."""
-        return -F.average(score_fake)
+        return F.sum(score_fake / -len(score_fake))
 
     def statistics(self, score_real, score_fake):
         """Estimate the Wasserstein distance, ``wasserstein``, up to a factor: D's Lipschitz constant."""
-        return {"wasserstein": score_real.mean() - score_fake.mean()}
+        return {"wasserstein": (score_real - score_fake).mean()}
 
 
 class CrossEntropyLoss:

@@ -193,7 +193,9 @@ def concatenate(tup, axis=0, out=None, *, dtype=None, casting="same_kind"):
     shape = list(parts[0].shape)
     shape[axis] = int(_np.sum([p.shape[axis] for p in parts]))
     dtype = _np.result_type(*(p.dtype for p in parts))
-    return _launch("concatenate", lambda *p: _np.concatenate(p, axis), parts, out, shape, dtype)
+    # One launch for each part, as CuPy does it for up to eight.
+    n = len(parts)
+    return _launch("concatenate", lambda *p: _np.concatenate(p, axis), parts, out, shape, dtype, n)
 
 
 def stack(tup, axis=0, out=None, *, dtype=None, casting="same_kind"):

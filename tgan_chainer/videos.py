@@ -121,6 +121,8 @@ def save_videos(path, videos, count=None, columns=None, fps=8, scale=SCALE):
     ``.gif`` and ``.mp4``: a moving grid; ``.png``: a strip, one row of frames for each video; ``.npy``:
     the numbers as they came, float32 (N, C, T, H, W), written one by one, so that any number fits.
 
+    In a GIF a frame that equals the one before is no frame of its own: that one is shown for longer.
+
     Args:
         path (str): The file to create or replace.
         videos (iterable): N float arrays (C, T, H, W) in [-1, 1].

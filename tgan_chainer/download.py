@@ -24,6 +24,14 @@ def cache_folder():
     return os.environ.get("TGAN_CHAINER_CACHE") or os.path.join(user, "tgan_chainer")
 
 
+class UnreachableError(InputError):
+    """A file cannot be fetched, which the attribute ``reason`` says; another server may have it."""
+
+    def __init__(self, reason, remedy):
+        super().__init__(f"{reason}; {remedy}")
+        self.reason = reason
+
+
 class _OtherContent(InputError):
     """A file is not what was expected."""
 
@@ -42,8 +50,8 @@ def download(url, path, size=None, md5=None, sha256=None, option=None, largest=L
         largest (int): Bytes after which reading ends, where the size is not known.
 
     Raises:
-        InputError: The file cannot be fetched, by https alone, or what came (or what was there) is not what
-            was expected.
+        UnreachableError: The file cannot be fetched, by https alone.
+        InputError: What came, or what was there, is not what was expected.
         OSError: The file cannot be written.
     """
     expected = {"size": size, "md5": md5, "sha256": sha256}
@@ -139,9 +147,10 @@ def _fetch(url, remedy, largest):
                     raise OSError(f"it is larger than {largest} bytes")
                 yield block
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise InputError(f"cannot fetch {url} ({error}); {remedy}") from error
+        raise UnreachableError(f"cannot fetch {url} ({error})", remedy) from error
     if announced.isdecimal() and received != int(announced):
-        raise InputError(f"cannot fetch {url} (it broke off after {received} of {announced} bytes); {remedy}")
+        broken_off = f"it broke off after {received} of {announced} bytes"
+        raise UnreachableError(f"cannot fetch {url} ({broken_off})", remedy)
 
 
 def _verified(blocks, expected, doing, name, remedy):

@@ -249,7 +249,9 @@ def npm(tmp_path, monkeypatch):
     return tmp_path / "bin" / "npm"
 
 
-def test_the_runtime_is_fetched_once_and_checked(other_runtime, tmp_path, monkeypatch, file_server, npm):
+def test_the_runtime_is_fetched_once_and_checked(
+    other_runtime, tmp_path, monkeypatch, file_server, npm, capfd
+):
     monkeypatch.setenv("TGAN_CHAINER_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(runtime, "URL", file_server.url)
     file_server.files.update(FILES)
@@ -257,16 +259,21 @@ def test_the_runtime_is_fetched_once_and_checked(other_runtime, tmp_path, monkey
     assert sorted(file_server.requests) == sorted(FILES)
     monkeypatch.setenv("TGAN_CHAINER_CACHE", str(tmp_path / "other"))
     file_server.files["a.mjs"] = b"export default 2"
+    npm.write_text("#!/bin/sh\nexit 1\n")
+    npm.chmod(0o755)
     refused(load_runtime, "a.mjs", "sha256", "--runtime")
+    assert "npm" not in capfd.readouterr().err  # which is for servers that cannot be reached
 
 
-def test_npm_fetches_the_runtime_where_nothing_else_does(other_runtime, tmp_path, monkeypatch, npm):
+def test_npm_fetches_the_runtime_where_nothing_else_does(other_runtime, tmp_path, monkeypatch, npm, capfd):
     monkeypatch.setenv("TGAN_CHAINER_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(runtime, "URL", "https://127.0.0.1:1/")
     refused(load_runtime, "cannot fetch", f"--runtime FILE, which `npm pack {runtime.PACKAGE}` fetches")
     npm.write_text("#!/bin/sh\nexit 1\n")
     npm.chmod(0o755)
     refused(load_runtime, "cannot fetch", "--runtime FILE")
+    said = capfd.readouterr().err
+    assert "cannot fetch https://127.0.0.1:1/" in said and f"; fetching {runtime.PACKAGE} by npm" in said
     archive = pack(tmp_path / "ort.tgz", FILES)
     npm.write_text(f"#!/bin/sh\n[ $1 = pack ] && [ $5 = {runtime.PACKAGE} ] && /bin/cp {archive} $4/x.tgz\n")
     assert load_runtime() == FILES

@@ -8,7 +8,7 @@ import sys
 import tarfile
 import tempfile
 
-from tgan_chainer.download import cache_folder, download
+from tgan_chainer.download import UnreachableError, cache_folder, download
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import atomic_path
 from tgan_chainer.reading import reading
@@ -45,8 +45,8 @@ def load_runtime(source=None):
         source = os.path.join(cache_folder(), PACKAGE)
         try:
             _fetch(source)
-        except InputError:
-            if not _fetch_by_npm(source):
+        except UnreachableError as error:
+            if not _fetch_by_npm(source, error.reason):
                 raise
     if os.path.isdir(source):
         return {name: _read_checked(_find(source, name), name) for name in FILES}
@@ -61,12 +61,12 @@ def _fetch(folder):
         download(URL + name, os.path.join(folder, name), size=size, sha256=sha256, option=option)
 
 
-def _fetch_by_npm(folder):
+def _fetch_by_npm(folder, why):
     """Fetch the whole package, of which two files are kept; return whether that was possible."""
     npm = shutil.which("npm")
     if npm is None:
         return False
-    print(f"fetching {PACKAGE} by npm, 33 MB", file=sys.stderr, flush=True)
+    print(f"{why}; fetching {PACKAGE} by npm, 33 MB", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         command = [npm, "pack", "--silent", "--pack-destination", temporary, PACKAGE]
         try:

@@ -90,7 +90,7 @@ def is_share(name):
     return name.rpartition("/")[2] in _SHARES
 
 
-def value_text(name, value):
+def logged_text(name, value):
     """Return a value of an entry as text: a share as "87.5 %", anything else as "-0.1234"."""
     return f"{value:.1%}".replace("%", " %") if is_share(name) else f"{value:+.4f}"
 

@@ -58,8 +58,8 @@ def test_what_is_shown_is_no_number_twice_and_shares_in_per_cent():
     entries = [{"iteration": 1, "dis/loss": -2.0, "dis/wasserstein": 2.0}, {"score/was_fooled": 0.125}]
     assert logs.shown_names(entries) == ["dis/wasserstein", "score/was_fooled"]
     assert logs.shown_names([{"dis/loss": 1.0, "dis/accuracy": 0.5}]) == ["dis/accuracy", "dis/loss"]
-    assert logs.value_text("score/was_fooled", 0.125) == "12.5 %"
-    assert logs.value_text("dis/wasserstein", 2.0) == "+2.0000"
+    assert logs.logged_text("score/was_fooled", 0.125) == "12.5 %"
+    assert logs.logged_text("dis/wasserstein", 2.0) == "+2.0000"
 
 
 def test_the_table_has_a_column_for_each_name_and_gaps(tmp_path):

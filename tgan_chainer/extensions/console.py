@@ -58,7 +58,7 @@ class Console(extension.Extension):
             )
             left = tqdm.format_interval(seconds * (self._iterations - trainer.updater.iteration))
             names = logs.shown_names([entry])
-            losses = "  ".join(f"{name} {logs.value_text(name, entry[name])}" for name in names)
+            losses = "  ".join(f"{name} {logs.logged_text(name, entry[name])}" for name in names)
             self._print(
                 f"{entry['iteration']:>7}/{self._iterations}  {losses}  {seconds:.2f} s/it  {left} left"
             )

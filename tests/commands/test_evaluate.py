@@ -13,6 +13,7 @@ import pytest
 from helpers import EXPERIMENTS, assert_one_line_error, call
 from scipy.special import rel_entr, softmax
 
+from tgan_chainer import evaluations
 from tgan_chainer.commands import evaluate
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.evaluations import (
@@ -287,7 +288,7 @@ def test_an_interrupted_score_says_how_to_go_on(
     data, runs, classifier, tmp_path, monkeypatch, arguments, words
 ):
     for name in "inception", "frechet", "gam":
-        monkeypatch.setattr(evaluate, f"measure_{name}", mock.Mock(side_effect=KeyboardInterrupt))
+        monkeypatch.setattr(evaluations, f"measure_{name}", mock.Mock(side_effect=KeyboardInterrupt))
     arguments = [{"DATA": data, "RUN": runs / "gan"}.get(argument, argument) for argument in arguments]
     if arguments[0] != "gam":
         arguments += ["--classifier", classifier]

@@ -16,7 +16,7 @@ import os
 import re
 import sys
 
-from tgan_chainer import pretrained, provenance, snapshots
+from tgan_chainer import evaluations, pretrained, provenance, snapshots
 from tgan_chainer.checks import check_positive_int, check_seed
 from tgan_chainer.commands import appendix
 from tgan_chainer.commands.cli import ArgumentParser
@@ -25,14 +25,6 @@ from tgan_chainer.commands.options import add_gpu_option
 from tgan_chainer.datasets import VideoDataset, same_data
 from tgan_chainer.devices import get_device, use_device
 from tgan_chainer.errors import InputError
-from tgan_chainer.evaluations import (
-    load_classifier,
-    measure_frechet,
-    measure_gam,
-    measure_inception,
-    open_source,
-)
-from tgan_chainer.evaluations.predictions import PredictionStore
 from tgan_chainer.evaluations.protocols import PROTOCOLS, TGAN, TGAN2
 from tgan_chainer.evaluations.video_source import KINDS, RANGES, WINDOWS
 from tgan_chainer.files import check_can_write, save_json
@@ -172,7 +164,9 @@ class Inception:
 
     def __init__(self, args):
         self.args, self.protocol = args, PROTOCOLS[args.protocol]
-        self.classifier = load_classifier(args.classifier, args.mean, args.gpu, protocol=self.protocol)
+        self.classifier = evaluations.load_classifier(
+            args.classifier, args.mean, args.gpu, protocol=self.protocol
+        )
         self.source = self.open(args.source)
         self.sources = [self.source]
 
@@ -193,7 +187,7 @@ class Inception:
     def open(self, path):
         args, n_frames = self.args, self.classifier.n_frames
         size = self.protocol.video_size if args.size is None else args.size or None
-        return open_source(path, n_frames, args.window, args.fps, size, args.range, args.gpu)
+        return evaluations.open_source(path, n_frames, args.window, args.fps, size, args.range, args.gpu)
 
     def options(self, processes):
         return {
@@ -203,13 +197,13 @@ class Inception:
             "seed": self.args.seed,
             "batch_size": self.args.batch_size,
             "protocol": self.protocol,
-            "store": PredictionStore() if self.args.cache else None,
+            "store": evaluations.PredictionStore() if self.args.cache else None,
             "strict": self.args.strict,
         }
 
     def measure(self, processes):
         options = self.options(processes)
-        return measure_inception(self.source, self.classifier, splits=self.args.splits, **options)
+        return evaluations.measure_inception(self.source, self.classifier, splits=self.args.splits, **options)
 
     def particulars(self, measured):
         found = departures.of_measuring(
@@ -260,7 +254,7 @@ class Frechet(Inception):
 
     def measure(self, processes):
         options = {"n_reference": self.args.reference_samples, **self.options(processes)}
-        return measure_frechet(self.source, self.reference, self.classifier, **options)
+        return evaluations.measure_frechet(self.source, self.reference, self.classifier, **options)
 
     def particulars(self, measured):
         found = {**super().particulars(measured), "reference": self.reference.description}
@@ -309,7 +303,9 @@ class Game:
     def measure(self, processes):
         args = self.args
         numbers = args.samples, args.seed, args.bootstrap
-        return measure_gam(self.a, self.b, self.test_data, self.data, *numbers, processes=processes)
+        return evaluations.measure_gam(
+            self.a, self.b, self.test_data, self.data, *numbers, processes=processes
+        )
 
     def particulars(self, measured):
         runs = self.a, self.b

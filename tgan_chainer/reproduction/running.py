@@ -9,20 +9,13 @@ import time
 
 from filelock import SoftFileLease, Timeout
 
-from tgan_chainer import provenance
+from tgan_chainer import evaluations, provenance
 from tgan_chainer.children import Interrupted, call
 from tgan_chainer.config import CONFIGS, NO_OPTIONS, Config, as_options
 from tgan_chainer.datasets import VideoDataset, same_data
 from tgan_chainer.devices import get_device
 from tgan_chainer.errors import InputError, NonFiniteError
-from tgan_chainer.evaluations import (
-    TGAN,
-    PredictionStore,
-    load_classifier,
-    measure_gam,
-    measure_inception,
-    open_source,
-)
+from tgan_chainer.evaluations.protocols import TGAN
 from tgan_chainer.evaluations.video_classifier import DIGIT_CLIPS
 from tgan_chainer.evaluations.video_source import DatasetSource
 from tgan_chainer.files import locked, make_folder
@@ -254,7 +247,7 @@ class Games:
         if known.get("settings") == settings and not order.rescore:
             return known
         test_data, device = order.test_data or order.data, get_device(order.gpu)
-        game = measure_gam(*folders, test_data, order.data, n_samples, order.seed, device=device)
+        game = evaluations.measure_gam(*folders, test_data, order.data, n_samples, order.seed, device=device)
         found = departures.of_game(game, list(zip(runs, names)), TGAN.samples)
         return {
             "status": "done",
@@ -286,11 +279,11 @@ class Scores:
                     raise InputError(f"there is no {path}; give --classifier FILE, or leave out --no-train")
                 with claimed(path, wait=True):
                     train_classifier(path, order)
-        self.classifier = load_classifier(path, order.mean, order.gpu)
+        self.classifier = evaluations.load_classifier(path, order.mean, order.gpu)
         data = self.classifier.description.get("training", {}).get("data")
         if path == own and not (isinstance(data, dict) and same_data(data, order.described)):
             raise InputError(f"{path} was trained on other data than {order.data}: move it and the runs away")
-        self.store = PredictionStore()
+        self.store = evaluations.PredictionStore()
 
     def __call__(self, row, known):
         order, (n_samples, n_repeats) = self.order, self.order.preset.inception
@@ -311,8 +304,8 @@ class Scores:
         }
         if known.get("settings") == settings and not order.rescore:
             return known
-        source = source or open_source(folder, self.classifier.n_frames, gpu=order.gpu)
-        score = measure_inception(
+        source = source or evaluations.open_source(folder, self.classifier.n_frames, gpu=order.gpu)
+        score = evaluations.measure_inception(
             source, self.classifier, n_samples, n_repeats, seed=order.seed, store=self.store
         )
         found = departures.of_run(run, row.config) if run else []

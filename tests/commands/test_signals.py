@@ -197,6 +197,26 @@ def test_ctrl_c_during_imports_is_one_line(library):
     assert process.returncode in (130, -signal.SIGINT)
 
 
+def test_ctrl_c_that_c_code_prints_during_imports_is_one_line():
+    script = """
+import signal, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "tgan_chainer.config":
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                sys.excepthook(*sys.exc_info())  # by PyErr_Print, as NumPy's import_array does
+
+sys.meta_path.insert(0, Finder())
+import tgan_chainer
+"""
+    command = [sys.executable, "-c", script]
+    run = subprocess.run(command, env=ENVIRONMENT, preexec_fn=default_signals, capture_output=True, text=True)
+    assert (run.stderr, run.returncode) == ("interrupted\n", -signal.SIGINT)
+
+
 def test_a_notebooks_backend_of_matplotlib_does_not_matter(start, tmp_path):
     environment = {**ENVIRONMENT, "MPLBACKEND": "module://of_a_notebook"}
     process = start(tmp_path / "run", iterations=4, env=environment, stderr=subprocess.PIPE)

@@ -1,47 +1,30 @@
 #!/usr/bin/env python
-"""Draw the README's first picture and the filmstrip of a training.
+"""Draw the README's first picture, moving_digit_32.gif.
 
   python experiments/gallery/draw.py data/moving_digit_32.h5
-  python experiments/gallery/draw.py --filmstrip results/tgan_moving_digit_32_cpu
 
-The first picture: real clips, and below them, unselected, what the weights in the package make of the latent
-variables of seed 0. The filmstrip: one row of frames for each preview of a run, of its first videos.
+Real clips, and below them, unselected, what the weights in the package make of the latent variables of
+seed 0.
 """
 
-import argparse
-import glob
 import os
-import sys
 
 import numpy as np
-from PIL import Image
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-
-from tgan_chainer.datasets import VideoDataset  # noqa: E402
-from tgan_chainer.figures import draw_rows, draw_text, enlarge, join, save_picture, to_rgb  # noqa: E402
-from tgan_chainer.runs import load_run  # noqa: E402
-from tgan_chainer.videos import tile, to_uint8  # noqa: E402
+from tgan_chainer.commands.cli import ArgumentParser
+from tgan_chainer.datasets import VideoDataset
+from tgan_chainer.figures import draw_text, enlarge, join, save_picture, to_rgb
+from tgan_chainer.runs import load_run
+from tgan_chainer.videos import tile, to_uint8
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 COLUMNS, SCALE = 10, 2
 
 
 def main():
-    as_it_stands = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=as_it_stands)
-    parser.add_argument("data", nargs="?", help="real clips")
-    parser.add_argument("--filmstrip", metavar="RUN", help="folder of a run, instead")
-    args = parser.parse_args()
-    if args.filmstrip:
-        filmstrip(args.filmstrip)
-    elif args.data:
-        first_picture(args.data)
-    else:
-        parser.error("name the data, or a run by --filmstrip")
-
-
-def first_picture(data):
+    parser = ArgumentParser(__doc__)
+    parser.add_argument("data", help="real clips")
+    data = parser.parse_args().data
     dataset, run = VideoDataset(data, 16), load_run("moving_mnist", with_discriminator=False)
     windows = np.random.RandomState(0).randint(len(dataset), size=COLUMNS)
     pictures = []
@@ -56,17 +39,6 @@ def first_picture(data):
         pictures += [draw_text(text, 18), enlarge(to_rgb(grid), SCALE)]
     path = os.path.join(FOLDER, "moving_digit_32.gif")
     save_picture(path, join(pictures, axis=1, gap=8))
-    print(path)
-
-
-def filmstrip(run):
-    paths = sorted(glob.glob(os.path.join(run, "preview", "iter_*.png")))
-    paths = [path for path in paths if int(os.path.basename(path)[5:-4]) % 1000 in (0, 500)]
-    names = [f"{int(os.path.basename(path)[5:-4]):,}" for path in paths]
-    strips = [to_rgb(np.asarray(Image.open(path).convert("L"))[None, :, :, None]) for path in paths]
-    path = os.path.join(FOLDER, "progress.png")
-    picture = draw_rows(names, strips, size=16)[0, ..., 0]
-    Image.fromarray(picture // 17 * 17).save(path, optimize=True)  # 16 grey levels make it half as large
     print(path)
 
 

@@ -77,3 +77,26 @@ def test_even_noise_takes_no_more_than_a_megabyte(tmp_path, channels, size):
     preview(at(tmp_path, 5))
     for name in os.listdir(tmp_path / "preview"):
         assert 0 < os.path.getsize(tmp_path / "preview" / name) <= MAX_BYTES
+
+
+def test_progress_shows_previews_at_even_intervals_in_the_order_of_iterations(tmp_path):
+    generator = Painter()
+    preview = Preview(generator, make_data(tmp_path / "d.h5"))
+    preview.initialize(at(tmp_path, 0))
+    iterations = [50 * (i + 1) for i in range(15)]  # names do not sort as these do
+    for i, iteration in enumerate(iterations):
+        videos = np.full((25, *generator.video_shape), i / 16, np.float32)
+        generator.forward = lambda *_, videos=videos: chainer.Variable(videos)
+        preview(at(tmp_path, iteration))
+    preview.finalize()
+    progress = iio.imread(tmp_path / "preview" / "progress.png")
+    brightness = list(dict.fromkeys(value for value in progress[:, -1, 0].tolist() if value < 255))
+    assert brightness == [128 + 128 * i // 16 for i in range(0, 15, 2)]
+
+
+def test_a_training_without_previews_has_no_progress(tmp_path):
+    preview = Preview(Painter(), make_data(tmp_path / "d.h5"))
+    preview.finalize()
+    preview.initialize(at(tmp_path, 0))
+    preview.finalize()
+    assert not (tmp_path / "preview" / "progress.png").exists()

@@ -1,7 +1,10 @@
+import glob
 import os
 
+import imageio.v3 as iio
 import numpy as np
 
+from tgan_chainer.figures import draw_rows, save_picture, spread_frames, to_rgb
 from tgan_chainer.files import atomic_path
 from tgan_chainer.videos import encode_videos, to_uint8
 
@@ -13,14 +16,16 @@ MAX_BYTES = 1_000_000
 # the first iterations may well make, takes 1.3 bytes a pixel of a GIF, pictures a half of that and less.
 _GRIDS = (25, 2), (25, 1), (16, 1), (9, 1), (4, 1), (1, 1)
 _STRIPS = (4, 1), (3, 1), (2, 1), (1, 1)
+PROGRESS = 8  # strips in progress.png
 
 
 class Preview(extension.Extension):
     """Shows what the generator makes of the same latent variables as training goes on, and real videos.
 
     Writes into the folder ``preview/`` of the results: ``iter_N.gif``, a moving grid, and ``iter_N.png``,
-    the frames of the first videos side by side; ``real.gif`` and ``real.png`` are the same of the data. No
-    file has more than 1 MB: if need be, pixels are smaller, or videos fewer.
+    the frames of the first videos side by side; ``real.gif`` and ``real.png`` are the same of the data. None
+    of these has more than 1 MB: if need be, pixels are smaller, or videos fewer. In the end ``progress.png``
+    shows up to eight of the ``iter_N.png``, at even intervals, below one another.
 
     Args:
         generator (Generator): The network.
@@ -31,6 +36,7 @@ class Preview(extension.Extension):
     def __init__(self, generator, dataset, seed=0):
         self._generator = generator
         n = max(n for n, _ in _GRIDS)
+        self._folder = None
         self._inputs = [generator.draw_z0(n, np.random.RandomState(seed))]
         labels_there = None
         if generator.n_classes:  # one class after another
@@ -42,7 +48,8 @@ class Preview(extension.Extension):
         self._real = np.stack(list(dataset.sample(n, seed, labels_there)))
 
     def initialize(self, trainer):
-        path = os.path.join(trainer.out, "preview", "real")
+        self._folder = os.path.join(trainer.out, "preview")
+        path = os.path.join(self._folder, "real")
         if not (os.path.exists(path + ".gif") and os.path.exists(path + ".png")):
             _save(path, self._real)
         self._real = None
@@ -51,7 +58,16 @@ class Preview(extension.Extension):
         with chainer.using_config("train", False), chainer.no_backprop_mode():
             videos = self._generator(*self._inputs).array
         videos = chainer.get_device("@numpy").send(videos)
-        _save(os.path.join(trainer.out, "preview", f"iter_{trainer.updater.iteration}"), videos)
+        _save(os.path.join(self._folder, f"iter_{trainer.updater.iteration}"), videos)
+
+    def finalize(self):
+        paths = glob.glob(os.path.join(glob.escape(self._folder), "iter_*.png")) if self._folder else []
+        if paths:
+            by_iteration = {int(os.path.basename(path)[len("iter_") : -len(".png")]): path for path in paths}
+            shown = [sorted(by_iteration)[i] for i in spread_frames(len(paths), PROGRESS)]
+            strips = [to_rgb(np.atleast_3d(iio.imread(by_iteration[i])))[None] for i in shown]
+            picture = draw_rows([f"{i:,}" for i in shown], strips, size=16)
+            save_picture(os.path.join(self._folder, "progress.png"), picture)
 
 
 def _save(path, videos):

@@ -1,12 +1,30 @@
 """CuPy's arrays: NumPy's behind a wall. Nothing crosses it unless it is asked to."""
 
+import functools
+import operator
 import os
+import pathlib
 
 import numpy as np
 
 from cupy._counts import counts, empty
 
 SCALARS = bool, int, float, complex, np.generic
+NAMES = (pathlib.Path(__file__).parents[1] / "names.txt").read_text()
+PARAMETERS = {name: known for name, *known in map(str.split, NAMES.splitlines())}
+
+
+def as_real(name, function):
+    """Let a function have only those named arguments that CuPy's has, which names.txt tells."""
+
+    known = PARAMETERS[name]
+
+    def call(*args, **kwargs):
+        if not ("kwarg" in known or kwargs.keys() <= set(known)):
+            raise TypeError(f"{name} takes {known}, not {list(kwargs)}")
+        return function(*args, **kwargs)
+
+    return call
 
 
 def wrap(host, owner=None):
@@ -54,12 +72,11 @@ def launch(name, function, ins, out=None, shape=None, dtype=None, n=1):
 
 
 class ufunc:
-    """A function of elements, by that of NumPy."""
+    """A function of elements, by NumPy's of that name."""
 
-    def __init__(self, function, name=None, nin=None):
-        self._function, self.__name__ = function, name or function.__name__
-        self.nin = nin or function.nin
-        self.nout = getattr(function, "nout", 1)
+    def __init__(self, name):
+        self._function, self.__name__ = getattr(np, name), name
+        self.nin, self.nout = self._function.nin, self._function.nout
 
     def __call__(self, *args, out=None, dtype=None, casting="same_kind"):
         if len(args) == self.nin + 1 and out is None:
@@ -87,40 +104,40 @@ class ufunc:
             return np.asarray(self._function(*ones, **options)).dtype
 
 
-def reduce(name, a, axis=None, out=None, keepdims=False, **options):
-    x = array_of(a)
-    options = {key: value for key, value in options.items() if value is not None}
-    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-    axes = {i % x.ndim for i in axes}
-    shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes)
+def reduction(name):
+    """Return a function that reduces axes as NumPy's of that name."""
     function = getattr(np, name)
-    dtype = function(np.ones((1,) * x.ndim, x.dtype), **options).dtype
-    if x.dtype == np.float32 and name in ("sum", "mean", "var", "std"):
-        options["dtype"] = np.float64  # a GPU adds up in a tree
-    axis = None if axis is None else axis if name.startswith("arg") else tuple(axes)
-    n = {"var": 2, "std": 3}.get(name, 1)
-    return launch(
-        name, lambda x: function(x, axis=axis, keepdims=keepdims, **options), [x], out, shape, dtype, n
-    )
+
+    def reduce(a, axis=None, dtype=None, out=None, keepdims=False, **ddof):
+        x, options = array_of(a), ddof if dtype is None else {"dtype": dtype, **ddof}
+        axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+        axes = {i % x.ndim for i in axes}
+        shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes)
+        dtype = function(np.ones((1,) * x.ndim, x.dtype), **options).dtype
+        if x.dtype == np.float32 and name in ("sum", "mean", "var", "std"):
+            options["dtype"] = np.float64  # a GPU adds up in a tree
+        options["axis"] = None if axis is None else axis if name == "argmax" else tuple(axes)
+        n = {"var": 2, "std": 3}.get(name, 1)
+        return launch(name, lambda x: function(x, keepdims=keepdims, **options), [x], out, shape, dtype, n)
+
+    return reduce
 
 
 def matmul(a, b, out=None):
     x, y = array_of(a), array_of(b)
     dtype = np.promote_types(x.dtype, y.dtype)
     shape = *np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), *x.shape[-2:-1], *y.shape[1:][-1:]
+    is_single = max(x.ndim, y.ndim) <= 2
     for part in x, y:
         # cuBLAS takes a transposed matrix as it is, CuPy's products of stacks do not.
-        is_ready = part.flags.c_contiguous or (max(x.ndim, y.ndim) <= 2 and part.flags.f_contiguous)
-        if not is_ready:
+        if not (part.flags.c_contiguous or (is_single and part.flags.f_contiguous)):
             counts.launch("copy of a factor", part, np.broadcast_to(np.empty(1, dtype), part.shape))
-    name = "product of matrices" if max(x.ndim, y.ndim) <= 2 else "product of stacks"
+    name = "product of matrices" if is_single else "product of stacks"
     if dtype == np.float32:  # CuPy asks for TF32 in products of two matrices only
-        tf32 = os.environ.get("CUPY_TF32") == "1" and name == "product of matrices"
-        counts.modes.add((name, "tf32" if tf32 else "float32"))
+        counts.modes.add((name, "tf32" if is_single and os.environ.get("CUPY_TF32") == "1" else "float32"))
     # Through tiles in the cache each factor is read about once, in whatever order.
     ins = [np.lib.stride_tricks.as_strided(p, (p.size,), (p.itemsize,)) if p.size else p for p in (x, y)]
-    result = launch(name, lambda *_: np.matmul(x, y), ins, out, shape, dtype)
-    return result
+    return launch(name, lambda *_: np.matmul(x, y), ins, out, shape, dtype)
 
 
 class _Flags:
@@ -140,27 +157,10 @@ class ndarray:
     def __init__(self, shape, dtype=float, memptr=None, strides=None, order="C"):
         self._host, self.base = empty(shape, check_dtype(dtype), order or "C"), None
 
-    dtype = property(lambda self: self._host.dtype)
-    shape = property(lambda self: self._host.shape)
-    ndim = property(lambda self: self._host.ndim)
-    size = property(lambda self: self._host.size)
-    itemsize = property(lambda self: self._host.itemsize)
-    nbytes = property(lambda self: self._host.nbytes)
-    strides = property(lambda self: self._host.strides)
     flags = property(_Flags)
+    device = property(lambda self: _cupy().cuda.Device())
+    data = property(lambda self: _cupy().cuda.MemoryPointer(ptr=self._host.ctypes.data))
     T = property(lambda self: self.transpose())
-
-    @property
-    def device(self):
-        from cupy.cuda import Device
-
-        return Device()
-
-    @property
-    def data(self):
-        from cupy.cuda import MemoryPointer
-
-        return MemoryPointer(self._host.ctypes.data)
 
     # Between host and device
 
@@ -168,16 +168,11 @@ class ndarray:
         raise TypeError("Implicit conversion to a NumPy array is not allowed. Use .get()")
 
     def __array_ufunc__(self, function, method, *inputs, out=(None,), **kwargs):
-        import cupy
-
-        if method != "__call__" or not hasattr(cupy, function.__name__):
-            return NotImplemented
-        return getattr(cupy, function.__name__)(*inputs, out=out[0], **kwargs)
+        own = getattr(_cupy(), function.__name__, None)
+        return NotImplemented if method != "__call__" or own is None else own(*inputs, out=out[0], **kwargs)
 
     def __array_function__(self, function, types, args, kwargs):
-        import cupy
-
-        own = getattr(cupy, function.__name__, None)
+        own = getattr(_cupy(), function.__name__, None)
         return NotImplemented if own is None else own(*args, **kwargs)
 
     def get(self, stream=None, order="C", out=None, blocking=True):
@@ -197,32 +192,11 @@ class ndarray:
         counts.sent.append(arr.nbytes)
         self._host[...] = arr
 
-    def item(self):
-        return self.get().item()
-
-    def tolist(self):
-        return self.get().tolist()
-
-    def tobytes(self, order="C"):
-        return self.get().tobytes(order)
-
-    def _scalar(kind):  # noqa: N805
-        def convert(self):
-            counts.synchronize(kind.__name__)
-            return kind(np.ones(1) if counts.only else self._host)
-
-        return convert
-
-    __bool__, __int__, __float__ = map(_scalar, (bool, int, float))
-    __index__ = _scalar(int)
-
     def __repr__(self):
         return repr(self.get())
 
     def __reduce__(self):
-        import cupy
-
-        return cupy.array, (self.get(),)
+        return _cupy().array, (self.get(),)
 
     def __deepcopy__(self, memo):
         return self.copy()
@@ -238,55 +212,34 @@ class ndarray:
     def _view(self, view):
         return wrap(view, self if self.base is None else self.base)
 
+    def _copied(self, name, result):
+        """Fill an array of NumPy with the elements of this one, in C order."""
+        if counts.launch(name, self._host, result):
+            with np.errstate(all="ignore"):
+                result[...] = self._host.reshape(result.shape)
+        return wrap(result)
+
     def astype(self, dtype, order="K", casting=None, subok=None, copy=True):
         dtype, x = check_dtype(dtype), self._host
         if not copy and dtype == x.dtype and (order != "C" or x.flags.c_contiguous):
             return self
-        result = np.empty_like(x, dtype, order=order)
-        if counts.launch("astype", x, result):
-            with np.errstate(all="ignore"):
-                result[...] = x
-        return wrap(result)
+        return self._copied("astype", np.empty_like(x, dtype, order=order))
 
     def copy(self, order="C"):
-        result = np.empty_like(self._host, order=order)
-        if counts.launch("copy", self._host, result):
-            result[...] = self._host
-        return wrap(result)
-
-    def view(self, dtype=None):
-        return self._view(self._host.view(dtype or self.dtype))
+        return self._copied("copy", np.empty_like(self._host, order=order))
 
     def reshape(self, *shape, order="C"):
         shape = shape[0] if len(shape) == 1 and not isinstance(shape[0], int | np.integer) else shape
         try:
             return self._view(np.reshape(self._host, shape, order=order, copy=False))
         except ValueError:
-            result = np.empty(np.empty(self.shape, "?").reshape(shape).shape, self.dtype)
-            if counts.launch("copy", self._host, result):
-                result[...] = self._host.reshape(shape, order=order)
-            return wrap(result)
-
-    def reduced_view(self, dtype=None):
-        return self.reshape(-1) if self._host.flags.c_contiguous else self
+            return self._copied("copy", np.empty(np.empty(self.shape, "?").reshape(shape).shape, self.dtype))
 
     def ravel(self, order="C"):
         return self.reshape(-1, order=order)
 
-    def flatten(self, order="C"):
-        return self.copy().reshape(-1)
-
-    def transpose(self, *axes):
-        return self._view(self._host.transpose(*axes))
-
-    def swapaxes(self, axis1, axis2):
-        return self._view(self._host.swapaxes(axis1, axis2))
-
-    def squeeze(self, axis=None):
-        return self._view(self._host.squeeze(axis))
-
-    def diagonal(self, offset=0, axis1=0, axis2=1):
-        return self._view(self._host.diagonal(offset, axis1, axis2))
+    def reduced_view(self, dtype=None):
+        return self.reshape(-1) if self._host.flags.c_contiguous else self
 
     def fill(self, value):
         if counts.launch("fill", self._host):
@@ -311,11 +264,7 @@ class ndarray:
 
     def __getitem__(self, index):
         index, is_advanced = self._index(index)
-        if not is_advanced:
-            return self._view(self._host[index])
-        result = np.ascontiguousarray(self._host[index])
-        counts.launch("take", result, result)
-        return wrap(result)
+        return _taken(self._host[index]) if is_advanced else self._view(self._host[index])
 
     def __setitem__(self, index, value):
         index, _ = self._index(index)
@@ -329,101 +278,84 @@ class ndarray:
                 self._host[index] = value
 
     def __len__(self):
-        if not self.ndim:
-            raise TypeError("len() of unsized object")
         return len(self._host)
 
     def __iter__(self):
         return (self[i] for i in range(len(self)))
 
     def take(self, indices, axis=None, out=None):
-        index = host(indices) if not isinstance(indices, np.ndarray | list) else np.asarray(indices)
-        result = np.take(self._host, index, axis)
-        counts.launch("take", result, result)
-        return wrap(result)
+        return _taken(np.take(self._host, host(indices), axis))
 
     def repeat(self, repeats, axis=None):
-        result = np.repeat(self._host, repeats, axis)
-        counts.launch("repeat", self._host, result)
-        return wrap(result)
+        return _taken(np.repeat(self._host, repeats, axis))
 
     def clip(self, min=None, max=None, out=None):
-        import cupy
-
-        return cupy.clip(self, min, max, out)
+        return _cupy().clip(self, min, max, out)
 
     def dot(self, b, out=None):
         return matmul(self, b, out)
 
-    def sum(self, axis=None, dtype=None, out=None, keepdims=False):
-        return reduce("sum", self, axis, out, keepdims, dtype=dtype)
 
-    def mean(self, axis=None, dtype=None, out=None, keepdims=False):
-        return reduce("mean", self, axis, out, keepdims, dtype=dtype)
+def _cupy():
+    import cupy
 
-    def var(self, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
-        return reduce("var", self, axis, out, keepdims, dtype=dtype, ddof=ddof)
+    return cupy
 
-    def std(self, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
-        return reduce("std", self, axis, out, keepdims, dtype=dtype, ddof=ddof)
 
-    def max(self, axis=None, out=None, keepdims=False):
-        return reduce("max", self, axis, out, keepdims)
+def _taken(result):
+    """Wrap what was picked out of an array, whose elements are read one by one."""
+    result = np.ascontiguousarray(result)
+    counts.launch("take", result, result)
+    return wrap(result)
 
-    def min(self, axis=None, out=None, keepdims=False):
-        return reduce("min", self, axis, out, keepdims)
 
-    def all(self, axis=None, out=None, keepdims=False):
-        return reduce("all", self, axis, out, keepdims)
+def _of_host(name, is_view):
+    def method(self, *args, **kwargs):
+        if is_view:
+            return self._view(getattr(self._host, name)(*args, **kwargs))
+        return getattr(self.get(), name)(*args, **kwargs)
 
-    def any(self, axis=None, out=None, keepdims=False):
-        return reduce("any", self, axis, out, keepdims)
+    return as_real(f"cupy.ndarray.{name}", method)
 
-    def argmax(self, axis=None, out=None, dtype=None, keepdims=False):
-        return reduce("argmax", self, axis, out, keepdims)
 
-    def __matmul__(self, other):
-        return matmul(self, other)
+def _operator(function, prefix):
+    def operate(self, other):
+        if not isinstance(other, ndarray) and getattr(other, "__array_priority__", 0) > 100:
+            return NotImplemented  # Chainer's Variable knows what to do
+        first, second = (other, self) if prefix == "r" else (self, other)
+        return function(first, second, out=self if prefix == "i" else None)
 
-    def __rmatmul__(self, other):
-        return matmul(other, self)
+    return operate
+
+
+def _scalar(kind):
+    def convert(self):
+        counts.synchronize(kind.__name__)
+        return kind(np.ones(1) if counts.only else self._host)
+
+    return convert
 
 
 _OPERATORS = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide",
     "mod": "remainder", "pow": "power", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
+    "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal",
+    "ne": "not_equal",
 }  # fmt: skip
-_COMPARISONS = {
-    "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
-    "eq": "equal", "ne": "not_equal",
-}  # fmt: skip
-_UNARY = {"neg": "negative", "abs": "absolute", "invert": "invert", "pos": "positive"}
-
-
-def _add_operators():
-    def defers(other):  # to Chainer's Variable, which knows what to do
-        return not isinstance(other, ndarray) and getattr(other, "__array_priority__", 0) > 100
-
-    def binary(function):
-        def forward(self, other):
-            return NotImplemented if defers(other) else function(self, other)
-
-        def reflected(self, other):
-            return NotImplemented if defers(other) else function(other, self)
-
-        def in_place(self, other):
-            return NotImplemented if defers(other) else function(self, other, out=self)
-
-        return forward, reflected, in_place
-
-    for name, of_numpy in _OPERATORS.items():
-        for prefix, method in zip(("", "r", "i"), binary(ufunc(getattr(np, of_numpy)))):
-            setattr(ndarray, f"__{prefix}{name}__", method)
-    for name, of_numpy in _COMPARISONS.items():
-        setattr(ndarray, f"__{name}__", binary(ufunc(getattr(np, of_numpy)))[0])
-    for name, of_numpy in _UNARY.items():
-        function = ufunc(getattr(np, of_numpy))
-        setattr(ndarray, f"__{name}__", lambda self, function=function: function(self))
-
-
-_add_operators()
+for _name in "dtype shape ndim size itemsize nbytes strides".split():
+    setattr(ndarray, _name, property(operator.attrgetter(f"_host.{_name}")))
+for _name in "squeeze swapaxes transpose view".split():
+    setattr(ndarray, _name, _of_host(_name, is_view=True))
+for _name in "item tobytes tolist".split():
+    setattr(ndarray, _name, _of_host(_name, is_view=False))
+for _name in "all any argmax max mean min std sum var".split():
+    setattr(ndarray, _name, as_real(f"cupy.ndarray.{_name}", reduction(_name)))
+for _kind in bool, int, float:
+    setattr(ndarray, f"__{_kind.__name__}__", _scalar(_kind))
+for _short, _long in _OPERATORS.items():
+    for _prefix in "", "r", "i":
+        setattr(ndarray, f"__{_prefix}{_short}__", _operator(ufunc(_long), _prefix))
+for _short, _long in {"neg": "negative", "abs": "absolute", "invert": "invert"}.items():
+    setattr(ndarray, f"__{_short}__", functools.partialmethod(ufunc(_long)))
+ndarray.__matmul__ = matmul
+ndarray.__index__ = ndarray.__int__

@@ -58,8 +58,11 @@ counts = Counts()
 
 
 def empty(shape, dtype, order="C"):
-    """Make memory that shows when it is read before it is written."""
-    array = np.empty(shape, dtype, order)
+    return fill(np.empty(shape, dtype, order))
+
+
+def fill(array):
+    """Make memory show when it is read before it is written."""
     if not counts.only:
         array.fill({"f": np.nan, "c": np.nan, "b": True}.get(array.dtype.kind, 99))
     return array

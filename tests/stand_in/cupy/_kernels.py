@@ -58,46 +58,47 @@ class _Parameter:
         self.dtype = None if len(self.type) == 1 else np.dtype(self.type)
         self.c = self.type if self.dtype is None else _C[self.dtype.char]
 
-
-def _parameters(text):
-    return [_Parameter(part) for part in text.split(",") if part.strip()]
+    def is_element(self, value):
+        """Whether the kernel sees an element of the argument at a time."""
+        return isinstance(value, np.ndarray) and not self.is_raw
 
 
 class _Kernel:
     def _set(self, in_params, out_params, name, preamble):
-        self.in_params, self.out_params = _parameters(in_params), _parameters(out_params)
+        self.in_params, self.out_params = (
+            [_Parameter(part) for part in text.split(",") if part.strip()] for text in (in_params, out_params)
+        )
         self.nin, self.nout = len(self.in_params), len(self.out_params)
         self.params = self.in_params + self.out_params
         self.name, self.preamble = name, preamble
 
     def _arguments(self, args):
+        """Return what the kernel gets, and the dtypes that letters stand for, which the arrays say."""
         if len(args) not in (self.nin, self.nin + self.nout):
             raise TypeError(f"Wrong number of arguments for {self.name}: {len(args)}")
-        return [host(a) for a in args]
-
-    def _types(self, values):
-        """Let the arrays say which dtypes the letters stand for."""
-        types = {}
+        values, types = [host(a) for a in args], {}
         for p, value in zip(self.params, values):
-            dtype = getattr(value, "dtype", None) if not isinstance(value, SCALARS) else None
+            dtype = None if isinstance(value, SCALARS) else value.dtype
             if dtype is not None and (p.dtype or types.setdefault(p.type, dtype)) != dtype:
                 raise TypeError(f"Type is mismatched. {p.name} {dtype} {p.dtype or types[p.type]}")
-        return types
+        return values, types
+
+    def _launch(self, values):
+        return counts.launch(self.name, *(v for v in values if isinstance(v, np.ndarray)))
 
     def _compute(self, types, values, before, body, n):
         """Run C++ in which values[k] is the array or number of parameter k."""
         declarations, blocks = [], []
         for k, (p, value) in enumerate(zip(self.params, values)):
             dtype = p.dtype or types[p.type]
-            of_host = _C[dtype.char]
-            c = "const " * (k < self.nin) + of_host
+            c = "const " * (k < self.nin) + _C[dtype.char]
             if isinstance(value, np.ndarray):
                 flags = value.ctypes.data, value.size, value.ndim, value.flags.c_contiguous
                 blocks.append(np.array([*flags, *value.shape, *value.strides], np.int64))
                 declarations.append(f"CArray<{c}> {'' if p.is_raw else '_raw_'}{p.name}(_args[{k}]);")
             else:
                 blocks.append(np.array([value]).astype(dtype))
-                declarations.append(f"const {of_host} {p.name} = *(const {of_host}*)_args[{k}];")
+                declarations.append(f"{c} {p.name} = *({c}*)_args[{k}];")
         letters = "".join(f"typedef {_C[t.char]} {letter}; " for letter, t in sorted(types.items()))
         head = 'extern "C" void kernel(void** _args, ptrdiff_t _n, ptrdiff_t _m) {'
         source = "\n".join([letters, self.preamble, head, *declarations, before, body, "}"])
@@ -105,12 +106,11 @@ class _Kernel:
         _compiled(source).kernel(args, *map(ctypes.c_ssize_t, n))
 
     def _references(self, values, params, index):
-        lines = [
+        return " ".join(
             f"{'const ' * (p in self.in_params)}{p.c} &{p.name} = _raw_{p.name}[{index}];"
             for p, value in zip(params, values)
-            if isinstance(value, np.ndarray) and not p.is_raw
-        ]
-        return " ".join(lines)
+            if p.is_element(value)
+        )
 
 
 class ElementwiseKernel(_Kernel):
@@ -123,24 +123,18 @@ class ElementwiseKernel(_Kernel):
         self.no_return, self.return_tuple = no_return, return_tuple
 
     def __call__(self, *args, size=-1, stream=None, block_size=128):
-        values = self._arguments(args)
-        types = self._types(values)
-        plain = [v for p, v in zip(self.params, values) if isinstance(v, np.ndarray) and not p.is_raw]
-        if (size == -1) != bool(plain):
+        values, types = self._arguments(args)
+        shapes = [v.shape for p, v in zip(self.params, values) if p.is_element(v)]
+        if (size == -1) != bool(shapes):
             raise ValueError(f"{self.name}: the loop's size is either that of arrays or told")
-        shape = (size,) if size != -1 else np.broadcast_shapes(*(v.shape for v in plain))
-        results = args[self.nin :]
-        if not results:
-            results = [wrap(empty(shape, p.dtype or types[p.type])) for p in self.out_params]
-        outs = [r._host for r in results]
-        if any(out.shape != shape for p, out in zip(self.out_params, outs) if not p.is_raw):
+        shape = np.broadcast_shapes(*shapes) if shapes else (size,)
+        results = args[self.nin :] or [wrap(empty(shape, p.dtype or types[p.type])) for p in self.out_params]
+        if any(r.shape != shape for p, r in zip(self.out_params, results) if not p.is_raw):
             raise ValueError("Out shape is mismatched")
-        values = values[: self.nin] + outs
-        if counts.launch(self.name, *(v for v in values if isinstance(v, np.ndarray))):
-            values = [
-                np.broadcast_to(v, shape) if isinstance(v, np.ndarray) and not p.is_raw else v
-                for p, v in zip(self.params, values)
-            ]
+        values[self.nin :] = map(host, results)
+        if self._launch(values):
+            pairs = zip(self.params, values)
+            values = [np.broadcast_to(v, shape) if p.is_element(v) else v for p, v in pairs]
             loop = f"for (ptrdiff_t i = 0; i < _n; ++i) {{ {self._references(values, self.params, 'i')}"
             body = f"{self.loop_prep}; {loop}\n{self.operation};\n}} {self.after_loop};"
             self._compute(types, values, "", body, (math.prod(shape), 0))
@@ -159,72 +153,57 @@ class ReductionKernel(_Kernel):
         self.reduce_type = reduce_type or self.out_params[0].c
 
     def __call__(self, *args, out=None, axis=None, keepdims=False, stream=None):
-        values = self._arguments(args)
-        out = args[self.nin] if len(args) > self.nin else out
-        values = values[: self.nin] + ([] if out is None else [out._host])
-        types = self._types(values)
-        is_array = [isinstance(v, np.ndarray) and not p.is_raw for p, v in zip(self.in_params, values)]
-        shape = np.broadcast_shapes(*(v.shape for v, yes in zip(values, is_array) if yes))
+        values, types = self._arguments(args if out is None else (*args[: self.nin], out))
+        ins, (p,) = values[: self.nin], self.out_params
+        shape = np.broadcast_shapes(*(v.shape for q, v in zip(self.in_params, ins) if q.is_element(v)))
         axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
         axes = [a % len(shape) for a in axes]
         kept = [a for a in range(len(shape)) if a not in axes]
-        (p,) = self.out_params
-        if out is None:
+        if len(values) > self.nin:
+            result = values[-1]
+        else:
             lengths = [1 if a in axes else n for a, n in enumerate(shape) if keepdims or a not in axes]
-            out = wrap(empty(lengths, p.dtype or types[p.type]))
-        if not counts.launch(self.name, out._host, *(v for v in values if isinstance(v, np.ndarray))):
-            return out
-        ins = [
-            np.broadcast_to(v, shape).transpose(*kept, *axes) if yes else v
-            for v, yes in zip(values, is_array)
-        ]
-        n = math.prod(shape[a] for a in kept), math.prod(shape[a] for a in axes)
-        of_out = f"{p.c} &{p.name} = _raw_{p.name}[_o];"
-        body = f"""for (ptrdiff_t _o = 0; _o < _n; ++_o) {{
-            _type_reduce _s = _type_reduce({self.identity});
-            for (ptrdiff_t _j = 0; _j < _m; ++_j) {{
-                {self._references(ins, self.in_params, "_o * _m + _j")}
-                _type_reduce a = _s, b = static_cast<_type_reduce>({self.map}); _s = ({self.reduce});
-            }}
-            {of_out} _type_reduce a = _s; {self.post};
-        }}"""
-        before = f"typedef {self.reduce_type} _type_reduce;"
-        self._compute(types, [*ins, out._host.reshape(n[0])], before, body, n)
-        return out
+            result = empty(lengths, p.dtype or types[p.type])
+        if self._launch([*ins, result]):
+            pairs = zip(self.in_params, ins)
+            ins = [
+                np.broadcast_to(v, shape).transpose(*kept, *axes) if q.is_element(v) else v for q, v in pairs
+            ]
+            n = math.prod(shape[a] for a in kept), math.prod(shape[a] for a in axes)
+            body = f"""for (ptrdiff_t _o = 0; _o < _n; ++_o) {{
+                _type_reduce _s = _type_reduce({self.identity});
+                for (ptrdiff_t _j = 0; _j < _m; ++_j) {{
+                    {self._references(ins, self.in_params, "_o * _m + _j")}
+                    _type_reduce a = _s, b = static_cast<_type_reduce>({self.map}); _s = ({self.reduce});
+                }}
+                {p.c} &{p.name} = _raw_{p.name}[_o]; _type_reduce a = _s; {self.post};
+            }}"""
+            before = f"typedef {self.reduce_type} _type_reduce;"
+            self._compute(types, [*ins, result.reshape(n[0])], before, body, n)
+        return args[-1] if len(args) > self.nin else wrap(result) if out is None else out
+
+
+def _made(source, *options):
+    """Return the path of what g++ makes of a text, which is kept for later."""
+    path = os.path.join(_CACHE, hashlib.sha1((source + _PREAMBLE).encode()).hexdigest() + ".gch")
+    if os.path.exists(_CACHE) and os.stat(_CACHE).st_uid != os.getuid():
+        raise PermissionError(f"{_CACHE} belongs to somebody else")
+    if not os.path.exists(path):
+        os.makedirs(_CACHE, mode=0o700, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=_CACHE) as folder:
+            text, result = os.path.join(folder, "text"), os.path.join(folder, "result")
+            with open(text, "w") as file:
+                file.write(source)
+            options = "-w", "-O1", "-std=c++17", "-ffp-contract=off", "-fPIC", *options
+            done = subprocess.run(["g++", *options, text, "-o", result], capture_output=True, text=True)
+            if done.returncode:
+                raise RuntimeError(f"g++ refuses a kernel:\n{source}\n{done.stderr}")
+            os.replace(result, path)
+    return path
 
 
 @functools.cache
 def _compiled(source):
-    path = os.path.join(_CACHE, _digest(_PREAMBLE + source))
-    if os.path.exists(_CACHE) and os.stat(_CACHE).st_uid != os.getuid():
-        raise PermissionError(f"{_CACHE} belongs to somebody else")
-    if not os.path.exists(path):
-        _make(path, source, "-x", "c++", "-shared", "-include", _header())
-    return ctypes.CDLL(path)
-
-
-@functools.cache
-def _header():
-    """Compile what all kernels begin with, which takes most of a kernel's time."""
-    path = os.path.join(_CACHE, _digest(_PREAMBLE))
-    if not os.path.exists(path + ".gch"):
-        _make(path + ".gch", _PREAMBLE, "-x", "c++-header")
-    return path
-
-
-def _digest(text):
-    return hashlib.sha1(text.encode()).hexdigest()
-
-
-def _make(path, source, *options):
-    os.makedirs(_CACHE, mode=0o700, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=_CACHE) as folder:
-        text, result = os.path.join(folder, "text"), os.path.join(folder, "result")
-        with open(text, "w") as file:
-            file.write(source)
-        options = "-w", "-O1", "-std=c++17", "-ffp-contract=off", "-fPIC", *options
-        command = ["g++", *options, text, "-o", result]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"g++ refuses a kernel:\n{source}\n{done.stderr}")
-        os.replace(result, path)
+    # What all kernels begin with takes most of a kernel's time, and is compiled once.
+    header = _made(_PREAMBLE, "-x", "c++-header").removesuffix(".gch")
+    return ctypes.CDLL(_made(source, "-x", "c++", "-shared", "-include", header))

@@ -8,14 +8,13 @@ class _CUDARuntimeError(RuntimeError):
     pass
 
 
-def _device_properties(device):
-    return {"name": b"stand-in for a GPU", "totalGlobalMem": 80 << 30, "multiProcessorCount": 132, "major": 9}
-
-
+_PROPERTIES = {
+    "name": b"stand-in for a GPU", "totalGlobalMem": 80 << 30, "multiProcessorCount": 132, "major": 9,
+}  # fmt: skip
 runtime = _types.SimpleNamespace(
     CUDARuntimeError=_CUDARuntimeError,
     getDeviceCount=lambda: 1,
-    getDeviceProperties=_device_properties,
+    getDeviceProperties=lambda device: _PROPERTIES,
     getDevice=lambda: 0,
     deviceSynchronize=lambda: _counts.synchronize("deviceSynchronize"),
     runtimeGetVersion=lambda: 12090,
@@ -23,15 +22,25 @@ runtime = _types.SimpleNamespace(
     memGetInfo=lambda: (70 << 30, 80 << 30),
 )
 cublas = _types.ModuleType("cupy.cuda.cublas")
+MemoryPointer = _types.SimpleNamespace
 
 
-class MemoryPointer:
-    def __init__(self, ptr):
-        self.ptr = ptr
+class _Waited:
+    """What the CPU can wait for, and what a block can be within."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        pass
+
+    def synchronize(self):
+        _counts.synchronize(f"{type(self).__name__}.synchronize")
 
 
-class Device:
+class Device(_Waited):
     compute_capability = "90"
+    __hash__ = None
 
     def __init__(self, device=None):
         self.id = 0 if device is None else int(device)
@@ -39,54 +48,27 @@ class Device:
     def __int__(self):
         return self.id
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *args):
-        pass
+    def __eq__(self, other):
+        return isinstance(other, Device) and self.id == other.id
 
     def use(self):
         if self.id:
             raise _CUDARuntimeError("cudaErrorInvalidDevice: invalid device ordinal")
 
-    def synchronize(self):
-        _counts.synchronize("Device.synchronize")
 
-    def __eq__(self, other):
-        return isinstance(other, Device) and self.id == other.id
-
-    __hash__ = None
-
-
-class Event:
+class Event(_Waited):
     done = True
 
     def __init__(self, block=False, disable_timing=False, interprocess=False):
-        self._at = None
-
-    def record(self, stream=None):
-        self._at = _time.perf_counter()
-
-    def synchronize(self):
-        _counts.synchronize("Event.synchronize")
-
-
-def get_elapsed_time(start_event, end_event):
-    return 1000 * (end_event._at - start_event._at)
-
-
-class Stream:
-    def __init__(self, null=False, non_blocking=False, ptds=False):
-        self.ptr = 0
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *args):
         pass
 
-    def synchronize(self):
-        _counts.synchronize("Stream.synchronize")
+    def record(self, stream=None):
+        self.at = _time.perf_counter()
+
+
+class Stream(_Waited):
+    def __init__(self, null=False, non_blocking=False, ptds=False):
+        self.ptr = 0
 
     def record(self, event=None):
         event = event or Event()
@@ -95,6 +77,10 @@ class Stream:
 
 
 Stream.null = Stream(null=True)
+
+
+def get_elapsed_time(start_event, end_event):
+    return 1000 * (end_event.at - start_event.at)
 
 
 def get_current_stream(device_id=-1):

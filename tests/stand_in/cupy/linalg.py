@@ -1,26 +1,27 @@
 import numpy as np
 
 from cupy._array import array_of as _array_of
+from cupy._array import as_real as _as_real
 from cupy._array import wrap as _wrap
 from cupy._counts import counts as _counts
 
 LinAlgError = np.linalg.LinAlgError
 
 
-def eigh(a, UPLO="L"):
-    x = _array_of(a)
-    _counts.synchronize("eigh")  # cuSOLVER's verdict is read
-    _counts.launch("eigh", x, x)
-    values, vectors = np.linalg.eigh(x, UPLO)
-    return _wrap(values), _wrap(np.asfortranarray(vectors))
+def _decomposed(name):
+    def decompose(a, *args, **kwargs):
+        x = _array_of(a)
+        _counts.synchronize(name)  # cuSOLVER's verdict is read
+        _counts.launch(name, x, x)
+        found = getattr(np.linalg, name)(x, *args, **kwargs)
+        if name == "eigh":
+            found = found[0], np.asfortranarray(found[1])
+        return tuple(map(_wrap, found)) if isinstance(found, tuple) else _wrap(found)
+
+    return _as_real(f"cupy.linalg.{name}", decompose)
 
 
-def svd(a, full_matrices=True, compute_uv=True):
-    x = _array_of(a)
-    _counts.synchronize("svd")
-    _counts.launch("svd", x, x)
-    result = np.linalg.svd(x, full_matrices, compute_uv)
-    return tuple(map(_wrap, result)) if compute_uv else _wrap(result)
+eigh, svd = map(_decomposed, ("eigh", "svd"))
 
 
 def norm(x, ord=None, axis=None, keepdims=False):

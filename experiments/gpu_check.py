@@ -21,7 +21,8 @@ Its newest preview and at last the generator in half precision are copied into t
 
 --pack writes an archive for a machine without a network, which has CuPy, NumPy, h5py, imageio, matplotlib,
 pillow and, for all of it, PyTorch: this checkout, and wheels of Chainer and of the small packages that it and
-we need (this takes a network). There: tar xf gpu_check.tar.gz && cd tgan_chainer && bash gpu_check.sh
+we need, for this version of Python (fetching them takes a network). There:
+tar xf gpu_check.tar.gz && cd tgan_chainer && bash gpu_check.sh
 
 --dry goes through everything with networks as small as possible, on the stand-in or on a GPU. Its times mean
 nothing, and no target of time is judged; a step then may take all that --seconds leaves.
@@ -98,11 +99,15 @@ START = """#!/usr/bin/env bash
 # Run the check of a GPU in what this machine has, and the wheels beside this file.
 set -e
 cd "$(dirname "$0")"
-python3 -m venv --system-site-packages .venv
-for wheel in wheels/*.whl; do  # what is there already stays
-    .venv/bin/python -m pip install --quiet --no-index --no-deps "$wheel" || true
+python3 -m venv .venv
+# What this machine has may lie in an environment of its own, which --system-site-packages would not show.
+site_packages=$(echo .venv/lib/python3.*/site-packages)
+python3 -c 'import sys; print(*sys.path[1:], sep=chr(10))' > "$site_packages/of_this_machine.pth"
+install() { .venv/bin/python -m pip install --quiet --no-index --no-deps "$@"; }
+install wheels/*.whl || for wheel in wheels/*.whl; do
+    install "$wheel" || echo "without $wheel: what this machine has must do"
 done
-PYTHONPATH=$PWD exec .venv/bin/python experiments/gpu_check.py "$@"
+PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH} exec .venv/bin/python experiments/gpu_check.py "$@"
 """
 
 
@@ -215,7 +220,8 @@ def copy_fitting(paths, out, name):
     for path in filter(os.path.exists, paths):
         others = [os.path.join(out, other) for other in os.listdir(out) if other != name]
         if os.path.getsize(path) + sum(map(os.path.getsize, others)) <= MAX_BYTES:
-            shutil.copyfile(path, os.path.join(out, name))
+            with atomic_path(os.path.join(out, name)) as temporary:
+                shutil.copyfile(path, temporary)
 
 
 def pack(path, get_wheels=None):
@@ -327,13 +333,16 @@ def loading(dry):
         path = os.path.join(folder, "videos.h5")
         _write_videos(path, 4 if dry else 100)
         dataset = VideoDataset(path)
+        fastest = float("inf")
         for threads in sorted({1, n_reading_threads()}):
             order = RandomWindows(dataset, 0)
             iterator = PartsOfBatches(dataset, n, slice(None), order, threads, dataset.frames_of)
             load = functools.partial(_load, iterator, chainer.get_device("@cupy:0"))
-            yield f"{threads} threads", milliseconds(load, 2 if dry else 30)["total"]
-            yield "fastest", milliseconds(load, 2 if dry else 30)["total"]
+            took = milliseconds(load, 2 if dry else 30)["total"]
             iterator.finalize()
+            fastest = min(fastest, took)
+            yield f"{threads} threads", took
+            yield "fastest", fastest
 
 
 def _load(iterator, device):

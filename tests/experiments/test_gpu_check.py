@@ -31,6 +31,12 @@ def test_the_check_of_a_gpu_runs_to_its_end(tmp_path):
     assert sum(os.path.getsize(tmp_path / name) for name in os.listdir(tmp_path)) < 1e6
 
 
+@pytest.mark.gpu
+def test_loading_is_judged_by_the_fastest_way():
+    found = dict(gpu_check.loading(dry=True))
+    assert found.pop("fastest") == min(found.values())
+
+
 # A step's process, which has found two things when it hangs or fails.
 SCRIPT = """
 import json, sys, time

@@ -8,6 +8,7 @@ from helpers import TINY, call, write_dark_and_bright
 
 from tgan_chainer.kernels import aten, cudnn
 from tgan_chainer.logs import read_log
+from tgan_chainer.reproduction.page import figure
 
 import chainer
 from chainer.backends import cuda
@@ -86,6 +87,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(data, tmp_path, options):
         ("generate.py", "video gan", ("--num", 2)),
         ("interpolate.py", "tgan", ("--factor", 3, "--num", 2)),
         ("interpolate.py", "tgan", ("--between", 0, 1, "--steps", 3)),
+        ("show.py", "conditional", ("--num", 2)),
     ],
 )
 def test_videos_are_the_cpus(trained, tmp_path, command, name, options):
@@ -123,6 +125,24 @@ def test_scores_are_the_cpus(data, trained, classifier, tmp_path, score):
         scores.append(json.loads(out.read_text()))
     on_cpu, on_gpu = (numbers_of(score) for score in scores)
     assert on_cpu and on_gpu == pytest.approx(on_cpu, rel=1e-3, abs=1e-3)
+
+
+def test_the_yardstick_is_the_cpus(data, trained, tmp_path):
+    measured = []
+    for gpu in -1, 0:
+        sources = f"real={data}", f"run={trained['tgan']}"
+        done = call("yardstick.py", *sources, "--num", 4, "--gpu", gpu, "--out", tmp_path / str(gpu))
+        assert done.returncode == 0, done.stderr
+        measured.append(json.loads((tmp_path / f"{gpu}.json").read_text())["results"])
+    for name in "real", "run":
+        on_cpu, on_gpu = (results[name] for results in measured)
+        assert on_gpu["frechet"] == pytest.approx(on_cpu["frechet"], rel=1e-3)
+        assert on_gpu["empty"] == on_cpu["empty"]
+
+
+def test_a_report_shows_runs(trained):
+    shown = figure(str(trained["tgan"]), "TGAN", 0)
+    assert shown.samples and shown.losses and not shown.problem
 
 
 MEASURES = "score", "distance", "r_test", "r_sample"
@@ -184,3 +204,5 @@ def test_tables_are_made(tmp_path, monkeypatch):
     for number in 3, 4:
         done = call("tables.py", number, "--preset", "smoke", "--gpu", 0)
         assert done.returncode == 0 and (tmp_path / f"results/table{number}.md").exists(), done.stderr
+    done = call("report.py", "results", "--gpu", 0)
+    assert done.returncode == 0 and (tmp_path / "results/report.html").exists(), done.stderr

@@ -38,8 +38,22 @@ def planes_like(x, y):
     return planes(batch_first(batch_last(y)) if lies_last else cuda.cupy.ascontiguousarray(y))[0]
 
 
-# Batch normalization and leaky ReLU. ``moments`` are mean and variance of each channel, complex128 (C, 1);
-# so are pairs of sums.
+def batches(x, n_batches):
+    """View x (N, C, *axes), so many batches of N / n_batches, in the order in which it lies in memory.
+
+    Returns:
+        tuple: (a, n, C, m, b, k), where either a or b is ``n_batches`` and the other is 1, so that statistics
+        are taken over n, m and k; and a function that gives an array of that shape the shape of x.
+    """
+    rows, shaped = planes(x)
+    channels = rows.shape[1]
+    if len(rows) == len(x):
+        return rows.reshape(n_batches, -1, channels, rows.shape[2], 1, 1), shaped
+    return rows.reshape(1, 1, channels, -1, n_batches, len(x) // n_batches), shaped
+
+
+# Batch normalization and leaky ReLU, of arrays as :func:`batches` returns them. ``moments`` are mean and
+# variance of each channel of each batch, complex128 (a, 1, C, 1, b, 1); so are pairs of sums.
 
 _NORMALIZE = """
 template<class T> struct Normalized { T x, inv_std, y, derivative; };
@@ -58,11 +72,11 @@ template<class T> __device__ complex<double> of_gradient(const Normalized<T>& h,
   return complex<double>(gh, gh * h.x);
 }
 """
-_OF_ALL = "raw complex128 of_all, int32 n_channels"
+_OF_ALL = "raw complex128 of_all, int32 n_channels, int32 n_batches"
 
 
-def moments(x):
-    """Compute mean and variance of each channel of planes (n, C, m)."""
+def moments(x, count):
+    """Compute mean and variance of each channel of batches, over so many elements of each."""
     kernel = cuda.reduce(
         "T x, float64 n",
         "complex128 y",
@@ -72,22 +86,30 @@ def moments(x):
         "0",
         "moments_of_channels",
     )
-    return kernel(x, float(x.size // x.shape[1]), axis=(0, 2))[:, None]
+    return kernel(x, float(count), axis=(1, 3, 5), keepdims=True)
 
 
 def as_moments(mean, var):
-    """Join mean and variance (C,)."""
-    return (mean.astype(np.complex128) + 1j * var)[:, None]
+    """Join mean and variance, of shape (C,) or of that of moments."""
+    joined = mean.astype(np.complex128) + 1j * var
+    return joined[:, None, None, None] if joined.ndim == 1 else joined
 
 
 def as_pair(moments):
-    """Return their real and imaginary parts, two arrays float64 (C,): the inverse of :func:`as_moments`."""
+    """Return their real and imaginary parts, two arrays of float64: the inverse of :func:`as_moments`."""
     pair = moments.view(np.float64)
-    return pair[:, 0], pair[:, 1]
+    return pair[..., :1], pair[..., 1:]
+
+
+def _by_channel(moments):
+    """View moments as (C, n_batches), and return these lengths as well."""
+    a, _, channels, _, b, _ = moments.shape
+    view = moments.reshape(a, channels, b).transpose(1, 0, 2).reshape(channels, a * b)
+    return view, *view.shape
 
 
 def normalize(x, moments, gamma, beta, eps, slope):
-    """Normalize planes by moments, scale, shift, and apply leaky ReLU, where beta may be None."""
+    """Normalize batches by moments, scale, shift, and apply leaky ReLU, where beta may be None."""
     kernel = cuda.elementwise(
         "T x, complex128 moments, T gamma, T beta, T eps, T slope",
         "T y",
@@ -99,21 +121,26 @@ def normalize(x, moments, gamma, beta, eps, slope):
 
 
 def normalize_and_remember(x, moments, gamma, beta, eps, slope, running_mean, running_var, decay, n):
-    """Do the same, and move running mean and variance (C,) by 1 - decay towards moments of n elements."""
+    """Do the same, and move running mean and variance (C,) by 1 - decay towards moments of n elements.
+
+    With several batches they are moved by each in turn.
+    """
     kernel = cuda.elementwise(
         f"T x, complex128 moments, T gamma, T beta, T eps, T slope, T decay, T unbiased, {_OF_ALL}",
         "T y, raw T running_mean, raw T running_var",
         """y = normalized<T>(x, moments, gamma, beta, eps, slope).y;
-        if (i < n_channels) {
-          running_mean[i] = decay * running_mean[i] + (1 - decay) * T(of_all[i].real());
-          running_var[i] = decay * running_var[i] + (1 - decay) * unbiased * T(of_all[i].imag());
+        for (int k = 0; i < n_channels && k < n_batches; ++k) {
+          const complex<double> of_batch = of_all[i * n_batches + k];
+          running_mean[i] = decay * running_mean[i] + (1 - decay) * T(of_batch.real());
+          running_var[i] = decay * running_var[i] + (1 - decay) * unbiased * T(of_batch.imag());
         }""",
         "normalize_channels_and_remember",
         preamble=_NORMALIZE,
     )
-    scalars = eps, slope, decay, n / max(n - 1, 1), moments, len(gamma)
+    scalars = eps, slope, decay, n / max(n - 1, 1)
     y = cuda.cupy.empty_like(x)
-    return kernel(x, moments, *_columns(gamma, beta), *scalars, y, running_mean, running_var)[0]
+    inputs = x, moments, *_columns(gamma, beta), *scalars, *_by_channel(moments)
+    return kernel(*inputs, y, running_mean, running_var)[0]
 
 
 _BACKWARD_INPUTS = "T x, T gy, complex128 moments, T gamma, T beta, T eps, T slope"
@@ -121,7 +148,7 @@ _H = "normalized<T>(x, moments, gamma, beta, eps, slope)"
 
 
 def sums_of_gradients(x, gy, moments, gamma, beta, eps, slope):
-    """Compute the gradients of beta and of gamma, as pairs."""
+    """Compute the gradients of beta and of gamma by each batch, as pairs."""
     kernel = cuda.reduce(
         _BACKWARD_INPUTS,
         "complex128 y",
@@ -132,7 +159,7 @@ def sums_of_gradients(x, gy, moments, gamma, beta, eps, slope):
         "sums_of_gradients",
         preamble=_NORMALIZE,
     )
-    return kernel(x, gy, moments, *_columns(gamma, beta), eps, slope, axis=(0, 2))[:, None]
+    return kernel(x, gy, moments, *_columns(gamma, beta), eps, slope, axis=(1, 3, 5), keepdims=True)
 
 
 def normalize_backward(x, gy, moments, gamma, beta, eps, slope, of_part, sums, share):
@@ -150,18 +177,20 @@ def normalize_backward(x, gy, moments, gamma, beta, eps, slope, of_part, sums, s
         f"""const Normalized<T> h = {_H};
         gx = gamma * h.inv_std * (gy * h.derivative - share * (T(sums.real()) + h.x * T(sums.imag())));
         if (i < n_channels) {{
-          ggamma[i] = T(of_all[i].imag());
-          gbeta[i] = T(of_all[i].real());
+          complex<double> sum = 0;
+          for (int k = 0; k < n_batches; ++k) sum += of_all[i * n_batches + k];
+          ggamma[i] = T(sum.imag());
+          gbeta[i] = T(sum.real());
         }}""",
         "normalize_channels_backward",
         preamble=_NORMALIZE,
     )
     results = (cuda.cupy.empty_like(array) for array in (x, gamma, gamma))
-    return propagate(x, gy, *inputs, sums, share, of_part, len(gamma), *results)
+    return propagate(x, gy, *inputs, sums, share, *_by_channel(of_part), *results)
 
 
 def _columns(gamma, beta):
-    return gamma[:, None], 0.0 if beta is None else beta[:, None]
+    return (0.0 if array is None else array[:, None, None, None] for array in (gamma, beta))
 
 
 def leaky_relu(x, gy, slope):

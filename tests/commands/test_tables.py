@@ -19,6 +19,7 @@ from helpers import EXPERIMENTS, assert_one_line_error, call, write_dark_and_bri
 from PIL import Image
 
 from tgan_chainer.datasets import write_videos
+from tgan_chainer.evaluations import load_classifier
 from tgan_chainer.files import locked
 from tgan_chainer.reproduction import running
 from tgan_chainer.reproduction.rows import TABLES
@@ -48,8 +49,10 @@ TRAINED_4 = "Conditional TGAN (SVC)", "UCF-101 dataset"
 
 
 def tables(folder, *arguments):
-    command = [sys.executable, os.path.join(EXPERIMENTS, "tables.py"), *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    """Run the command in a folder and within this process; what it calls, such as train.py, are processes."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)
+        return call("tables.py", *arguments)
 
 
 def load(folder, number):
@@ -157,7 +160,7 @@ def test_what_is_done_is_not_done_again(copy, options):
     before = {path: path.stat().st_mtime_ns for path in (copy / "results").rglob("*.npz")}
     scored = load(copy, 3)
     result = tables(copy, 3, *options, "--rows", "model3d_svc_moving_mnist")
-    assert result.returncode == 0 and "s/it" not in result.stdout
+    assert result.returncode == 0, result.stderr
     assert load(copy, 3) == scored
     assert {path: path.stat().st_mtime_ns for path in (copy / "results").rglob("*.npz")} == before
 
@@ -240,7 +243,8 @@ def test_a_classifier_that_was_interrupted_is_not_used(tmp_path, options):
     (folder / "classifier.npz.part").write_bytes(b"half of one")
     result = tables(tmp_path, 4, *options, "--rows", "data")
     assert result.returncode == 0, result.stderr
-    assert "accuracy" in result.stdout and os.listdir(folder) == ["classifier.npz"]
+    assert os.listdir(folder) == ["classifier.npz"]
+    assert load_classifier(folder / "classifier.npz").description["training"]["accuracy"] >= 0
 
 
 def test_a_row_that_fails_is_marked_and_the_next_one_begins(copy, options):

@@ -457,14 +457,14 @@ def test_help_teaches_by_example(name):
 def test_training_resuming_and_generating_on_a_gpu(data, tmp_path):
     out = str(tmp_path / "run")
     on_gpu = ["--gpu" if option == "--gpu" else "0" if option == "-1" else option for option in TINY]
-    result = run("train.py", *on_gpu, "--data", data, "--out", out, "--iterations", 3)
+    result = call("train.py", *on_gpu, "--data", data, "--out", out, "--iterations", 3)
     assert result.returncode == 0, result.stderr
-    result = run("train.py", "--gpu", 0, "--out", out, "--resume", "--iterations", 6)
+    result = call("train.py", "--gpu", 0, "--out", out, "--resume", "--iterations", 6)
     assert result.returncode == 0, result.stderr
     videos = []
     for gpu in 0, -1:
         path = str(tmp_path / f"{gpu}.npy")
-        result = run("generate.py", out, "--gpu", gpu, "--num", 3, "--out", path)
+        result = call("generate.py", out, "--gpu", gpu, "--num", 3, "--out", path)
         assert result.returncode == 0, result.stderr
         videos.append(np.load(path, allow_pickle=False))
     np.testing.assert_allclose(*videos, atol=1e-4)  # a seed means the same videos on every device

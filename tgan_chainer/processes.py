@@ -19,7 +19,8 @@ Nobody waits for a process that has gone. One that fails says so in one line and
 An iteration of the paper's networks with n_D = 1 sends, as counted in a run of two processes,
 
 - the gradients, 44 MB of D and 18 MB of G, in two messages, and
-- the statistics of batch normalization, 0.55 MB, in 48 messages (29 forward, 19 back), and
+- the statistics of batch normalization, 0.55 MB, in 48 messages (29 forward, 19 back;
+  42 on CPUs whose compiled kernels normalize real and generated videos in one call), and
 - after a clipping, every fifth iteration, up to 44 MB of weights in five broadcasts, and
 - a few bytes, to agree on signals and on what was clipped.
 

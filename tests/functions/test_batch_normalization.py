@@ -1,5 +1,6 @@
 """Our batch normalization with leaky ReLU computes what Chainer's two functions do, in one."""
 
+import functools
 import sys
 
 import numpy as np
@@ -53,6 +54,29 @@ def test_outputs_gradients_and_running_statistics_are_those_of_chainer(shape, sl
         inputs = [chainer.Variable(a) for a in arrays]
         running = {"running_mean": np.zeros(3, dtype), "running_var": np.ones(3, dtype)}
         y = function(*inputs, slope=slope, **running)
+        gradients = chainer.grad([y], inputs, [chainer.Variable(gy)])
+        results.append([y.array, *(g.array for g in gradients), *running.values()])
+    for theirs, ours in zip(*results, strict=True):
+        assert ours.dtype == dtype
+        chainer.testing.assert_allclose(ours, theirs, **TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("use_beta", [True, False])
+@pytest.mark.parametrize("shape", [(10, 3), (6, 3, 5, 4), (16, 3, 2, 3, 4), (4, 3, 2), (30, 3, 41, 9)])
+def test_several_batches_are_normalized_as_each_of_them(shape, use_beta, dtype):
+    n_batches = 3 if shape[0] % 3 == 0 else 2
+    arrays, gy, results = _inputs(shape, use_beta, dtype), _draw(shape, dtype), []
+    arrays[0] += np.arange(len(gy)).reshape(-1, *(1 for _ in shape[1:]))  # each batch has another mean
+
+    def apart(x, *parameters, **arguments):
+        parts = F.split_axis(x, n_batches, axis=0)
+        return F.concat([_theirs(part, *parameters, **arguments) for part in parts], axis=0)
+
+    for function in apart, functools.partial(batch_normalization, n_batches=n_batches):
+        inputs = [chainer.Variable(a) for a in arrays]
+        running = {"running_mean": np.zeros(3, dtype), "running_var": np.ones(3, dtype)}
+        y = function(*inputs, slope=0.2, **running)
         gradients = chainer.grad([y], inputs, [chainer.Variable(gy)])
         results.append([y.array, *(g.array for g in gradients), *running.values()])
     for theirs, ours in zip(*results, strict=True):

@@ -1,23 +1,14 @@
-// Calls every compiled kernel for many shapes, with arrays that end where they end, for a sanitizer to watch, and
-// compares the convolutions with sums in loops: also where there is no Python, on another architecture.
+// Calls every compiled kernel for many shapes, with arrays that end where they end, for a sanitizer to watch,
+// and compares the convolutions with sums in loops: also where there is no Python, on another architecture.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <vector>
 
-extern "C" {
-bool tgan_filter(int, const long *, const float *, const float *, const float *, float *, int);
-bool tgan_normalize(long, long, const float *, const float *, const float *, float *, float *, float *, float,
-                    float, bool, int);
-bool tgan_normalize_backward(long, long, const float *, const float *, const float *, float *, float *,
-                             const float *, float *, float *, float *, float, float, bool, int);
-bool tgan_leaky_relu(long, const float *, const float *, float *, float, int);
-bool tgan_tanh(long, const float *, float *, int);
-bool tgan_tanh_backward(long, const float *, const float *, float *, int);
-bool tgan_rmsprop(long, const long *, float *const *, float *const *, const float *const *, float, float,
-                  float, int);
-}
+#include "target.hpp"
+
+static const tgan::Target &target = *tgan_target(nullptr);
 
 static std::vector<float> numbers(long n) {
   std::vector<float> result(n);
@@ -26,12 +17,12 @@ static std::vector<float> numbers(long n) {
   return result;
 }
 
-// Call function(large, small, kernel's element) for all that meet, and each pair of channels and example; all are
-// places in arrays (C, *axes, N) and (C', C, *whole kernel).
+// Call function(large, small, kernel's element) for all that meet, and each pair of channels and example; all
+// are places in arrays (C, *axes, N) and (C', C, *whole kernel).
 template <class Function>
 static void for_all(const long *g, Function function) {
-  const long *large = g + 3, *small = g + 6, *kernel = g + 9, *stride = g + 12, *pad = g + 15, *whole = g + 18,
-             *first = g + 21;
+  const long *large = g + 3, *small = g + 6, *kernel = g + 9, *stride = g + 12, *pad = g + 15,
+             *whole = g + 18, *first = g + 21;
   long end[8] = {g[2], g[1], kernel[0], kernel[1], kernel[2], small[0], small[1], small[2]}, i[8] = {};
   for (int axis = 0; axis >= 0;) {
     long of_large = i[1], of_small = i[0], of_kernel = i[0] * g[1] + i[1];
@@ -69,9 +60,9 @@ static bool convolves(const long *g, long large_size, long small_size, long taps
     of_x[large] += double(y[small]) * W[kernel];
     of_W[kernel] += double(x[large]) * y[small];
   });
-  return tgan_filter(0, g, x.data(), W.data(), bias.data(), to_y.data(), threads) &&
-         tgan_filter(1, g, y.data(), W.data(), bias.data(), to_x.data(), threads) &&
-         tgan_filter(2, g, x.data(), y.data(), nullptr, to_W.data(), threads) &&
+  return target.filter(0, g, x.data(), W.data(), bias.data(), to_y.data(), threads) &&
+         target.filter(1, g, y.data(), W.data(), bias.data(), to_x.data(), threads) &&
+         target.filter(2, g, x.data(), y.data(), nullptr, to_W.data(), threads) &&
          is_close(to_y, of_y, "convolution") && is_close(to_x, of_x, "its adjoint") &&
          is_close(to_W, of_W, "gradient");
 }
@@ -94,21 +85,25 @@ int main() {
       large_size *= large[axis], small_size *= small[axis], taps *= whole[axis];
     }
     bool done = convolves(g, large_size, small_size, taps, threads);
-    const long C = g[1], length = large_size * g[0], sizes[2] = {C * length, C};
-    auto x = numbers(C * length), to = numbers(C * length), gamma = numbers(C), beta = numbers(C),
-         mean = numbers(C), var = numbers(C);
-    done = done &&
-           tgan_normalize(C, length, x.data(), gamma.data(), i % 2 ? beta.data() : nullptr, mean.data(),
-                          var.data(), to.data(), 1e-5f, 0.2f, i % 4 == 0, threads) &&
-           tgan_normalize_backward(C, length, x.data(), gamma.data(), beta.data(), mean.data(), var.data(),
-                                   to.data(), i % 3 ? to.data() : nullptr, beta.data(), gamma.data(), 1e-5f,
-                                   0.2f, false, threads) &&
-           tgan_leaky_relu(C * length, x.data(), to.data(), to.data(), 0.2f, threads) &&
-           tgan_tanh(C * length, x.data(), to.data(), threads) &&
-           tgan_tanh_backward(C * length, to.data(), x.data(), to.data(), threads);
+    const long C = g[1], batches = 1 + i % 3, length = large_size * g[0], size = C * batches * length;
+    const long sizes[2] = {size, C};
+    auto x = numbers(size), to = numbers(size), gamma = numbers(C), beta = numbers(C),
+         mean = numbers(C * batches), var = numbers(C * batches), ggamma = mean, gbeta = mean;
+    const float *shift = i % 2 ? beta.data() : nullptr;
+    tgan::Normalization normalization{C,           batches,    length, g[0], gamma.data(), shift,
+                                      mean.data(), var.data(), 1e-5f,  0.2f, threads,      i % 4 == 0};
+    done = done && target.normalize(normalization, x.data(), to.data()) &&
+           target.find_statistics(normalization, x.data()) &&
+           target.normalize_backward(normalization, x.data(), to.data(), i % 3 ? to.data() : nullptr,
+                                     ggamma.data(), gbeta.data()) &&
+           target.normalize_backward_of_part(normalization, x.data(), to.data(), to.data(), ggamma.data(),
+                                             gbeta.data(), 2. * length) &&
+           target.leaky_relu(size, x.data(), to.data(), to.data(), 0.2f, threads) &&
+           target.tanh(size, x.data(), to.data(), threads) &&
+           target.tanh_backward(size, to.data(), x.data(), to.data(), threads);
     float *values[2] = {x.data(), gamma.data()}, *squares[2] = {to.data(), mean.data()};
-    auto gradients = numbers(C * length);
+    auto gradients = numbers(size);
     const float *of_values[2] = {gradients.data(), beta.data()};
-    if (!done || !tgan_rmsprop(2, sizes, values, squares, of_values, 0.1f, 0.9f, 1e-8f, threads)) return 1;
+    if (!done || !target.rmsprop(2, sizes, values, squares, of_values, 0.1f, 0.9f, 1e-8f, threads)) return 1;
   }
 }

@@ -192,7 +192,7 @@ def compute_between_guards():
             np.empty = empty
             vectors = [guarded((len(x),), at_end) for _ in range(4)]
             native.normalize(x, *vectors, 1e-5, 0.2, False)
-            native.normalize_backward(x, x, *vectors, 1e-5, 0.2, False, True)
+            native.normalize_backward(x, x, *vectors, 1e-5, 0.2, False)
             native.update_by_rmsprop([x], [x], [x], 0.1, 0.9, 1e-8)
 
 

@@ -1,5 +1,7 @@
 """D is the right half of Fig. 1, with noise where the normal GAN has it and labels where they are known."""
 
+import copy
+
 import numpy as np
 import pytest
 from helpers import normalize_with_torch, output_shapes, parameter_names, to_torch
@@ -110,6 +112,29 @@ def test_it_sees_the_label_as_constant_channels():
         voxel[i, label] = 1
     expected = plain(np.concatenate([x, voxel], axis=1)).array
     np.testing.assert_allclose(network(x, labels).array, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+@pytest.mark.parametrize("n", [1, 3, 8])
+@pytest.mark.parametrize("n_classes", [0, 3])
+def test_real_and_generated_videos_scored_together_are_scored_as_apart(n, n_classes, noise):
+    real, fake = random_videos(n), 3 + 2 * random_videos(n)
+    labels = [np.arange(n) % 3] if n_classes else []
+    original, results = VideoDiscriminator(**SMALL, width=2, n_classes=n_classes, noise=noise), []
+    for is_together in True, False:
+        np.random.seed(1)
+        network = copy.deepcopy(original)
+        if is_together:
+            scores = network.score_both(real, fake, *labels)
+        else:
+            scores = network(real, *labels), network(fake, *labels)
+        difference = chainer.functions.average(scores[1]) - 2 * chainer.functions.average(scores[0])
+        parameters = [p for _, p in sorted(network.namedparams())]
+        gradients = chainer.grad([difference], parameters)
+        statistics = [a for bn in (network.bn2, network.bn3, network.bn4) for a in (bn.avg_mean, bn.avg_var)]
+        results.append([*(s.array for s in scores), *(g.array for g in gradients), *statistics])
+    for together, apart in zip(*results, strict=True):
+        np.testing.assert_allclose(together, apart, rtol=1e-3, atol=1e-4 * abs(apart).max())
 
 
 def test_a_needless_label_is_refused():

@@ -13,6 +13,7 @@ from tgan_chainer.functions.once_differentiable import OnceDifferentiable
 from tgan_chainer.kernels import gpu, layout, native
 from tgan_chainer.parallel import chunks, for_each
 
+import chainer.functions as F
 from chainer import backend
 from chainer.utils import type_check
 
@@ -24,7 +25,16 @@ _MIN_PART = 1 << 22
 
 
 def batch_normalization(
-    x, gamma, beta=None, slope=1.0, eps=2e-5, running_mean=None, running_var=None, decay=0.9, batch=None
+    x,
+    gamma,
+    beta=None,
+    slope=1.0,
+    eps=2e-5,
+    running_mean=None,
+    running_var=None,
+    decay=0.9,
+    batch=None,
+    n_batches=1,
 ):
     """Normalize by the statistics of the batch, then apply leaky ReLU.
 
@@ -39,6 +49,8 @@ def batch_normalization(
         decay (float): Share of them that is kept.
         batch (~tgan_chainer.spread_batch.SpreadBatch): That which ``x`` is a part of, if the statistics of
             all of it are to be taken. All processes have to call this then, and to differentiate it.
+        n_batches (int): ``x`` is so many batches of N / n_batches, one after the other. Each is normalized by
+            statistics of its own, which move the running ones in turn.
 
     Returns:
         ~chainer.Variable: float, of the shape of ``x``. It can be differentiated once. The gradients of
@@ -49,16 +61,21 @@ def batch_normalization(
     """
     inputs = (x, gamma) if beta is None else (x, gamma, beta)
     running = running_mean, running_var
+    if n_batches > 1 and not native.computes(x):
+        parts = F.split_axis(x, n_batches, axis=0)
+        arguments = gamma, beta, slope, eps, *running, decay, batch
+        return F.concat([batch_normalization(part, *arguments) for part in parts], axis=0)
     if gpu.computes(x):
         return BatchNormalizationOnGPU(slope, eps, *running, decay, batch=batch).apply(inputs)[0]
-    function = _BatchNormalization(slope, eps, batch=batch)
+    function = _BatchNormalization(slope, eps, batch=batch, n_batches=n_batches)
     (y,) = function.apply(inputs)
     if running_mean is not None:
         m = function.count
-        running_mean *= decay
-        running_mean += (1 - decay) * function.mean
-        running_var *= decay
-        running_var += (1 - decay) * m / max(m - 1, 1) * function.var
+        for mean, var in zip(function.mean.reshape(n_batches, -1), function.var.reshape(n_batches, -1)):
+            running_mean *= decay
+            running_mean += (1 - decay) * mean
+            running_var *= decay
+            running_var += (1 - decay) * m / max(m - 1, 1) * var
     return y
 
 
@@ -72,9 +89,9 @@ def fixed_batch_normalization(x, gamma, beta, mean, var, slope=1.0, eps=2e-5):
 
 
 class _BatchNormalization(OnceDifferentiable):
-    def __init__(self, slope, eps, mean=None, var=None, batch=None):
+    def __init__(self, slope, eps, mean=None, var=None, batch=None, n_batches=1):
         self.slope, self.eps, self.mean, self.var = slope, eps, mean, var
-        self.is_fixed, self.batch = mean is not None, batch
+        self.is_fixed, self.batch, self.n_batches = mean is not None, batch, n_batches
 
     def check_type_forward(self, in_types):
         type_check.expect(in_types.size() >= 2, in_types.size() <= 3)
@@ -88,15 +105,17 @@ class _BatchNormalization(OnceDifferentiable):
         x, gamma, *beta = inputs
         xp = backend.get_array_module(x)
         rows = _rows(x)
-        self.count = rows.shape[1]  # elements that a mean is taken over
+        self.run = len(x) // self.n_batches  # elements of one batch that lie together in memory
+        self.count = rows.shape[1] // self.n_batches  # elements that a mean is taken over
         if self.batch:
             self.count = self.batch.whole(self.count)
-            self.mean, self.var = self.batch.pool(*_statistics(rows))
+            self.mean, self.var = self.batch.pool(*self._statistics(rows))
         is_known = self.is_fixed or self.batch is not None
         if not is_known:
-            self.mean, self.var = xp.empty_like(gamma), xp.empty_like(gamma)
+            shape = (len(gamma),) if self.n_batches == 1 else (self.n_batches, len(gamma))
+            self.mean, self.var = xp.empty(shape, gamma.dtype), xp.empty(shape, gamma.dtype)
         if native.computes(x):
-            y = native.normalize(rows, *self._parameters(gamma, *beta), is_known)
+            y = native.normalize(rows, *self._parameters(gamma, *beta), is_known, self.run)
             return (_shaped_like(x, y),)
         self.retain_outputs((0,))
         y = xp.empty_like(rows)
@@ -122,12 +141,14 @@ class _BatchNormalization(OnceDifferentiable):
             parameters = self._parameters(gamma, *beta)
             is_whole = self.batch is None
             gx, ggamma, gbeta = native.normalize_backward(
-                rows, gy, *parameters, self.is_fixed, 0 in indexes and is_whole
+                rows, gy, *parameters, self.is_fixed, self.run, 0 in indexes and is_whole
             )
             if 0 in indexes and not is_whole:
                 sums = self.batch.add_up(ggamma, gbeta)
-                gx = native.normalize_backward_of_part(rows, gy, *parameters, *sums, self.count)
+                gx = native.normalize_backward_of_part(rows, gy, *parameters, self.run, *sums, self.count)
             gx = None if gx is None else _shaped_like(x, gx)
+            if self.n_batches > 1:
+                ggamma, gbeta = ggamma.sum(axis=0), gbeta.sum(axis=0)
             return [(gx, ggamma, gbeta)[i] for i in indexes]
         y = _rows(self.get_retained_outputs()[0].array)
         gx = xp.empty_like(rows)
@@ -164,19 +185,18 @@ class _BatchNormalization(OnceDifferentiable):
     def _parameters(self, gamma, beta=None):
         return gamma, beta, self.mean, self.var, self.eps, self.slope
 
+    def _statistics(self, rows):
+        """Return mean and variance of each row (and batch)."""
+        if native.computes(rows):
+            return native.find_statistics(rows, self.n_batches, self.run)
+        xp = backend.get_array_module(rows)
+        mean, var = xp.empty(len(rows), rows.dtype), xp.empty(len(rows), rows.dtype)
 
-def _statistics(rows):
-    """Return mean and variance of each row."""
-    if native.computes(rows):
-        return native.statistics(rows)
-    xp = backend.get_array_module(rows)
-    mean, var = xp.empty(len(rows), rows.dtype), xp.empty(len(rows), rows.dtype)
+        def run(part):
+            mean[part], var[part] = _mean_and_variance(rows[part])
 
-    def run(part):
-        mean[part], var[part] = _mean_and_variance(rows[part])
-
-    _for_each_part(rows, run)
-    return mean, var
+        _for_each_part(rows, run)
+        return mean, var
 
 
 def _mean_and_variance(rows):

@@ -27,6 +27,13 @@ def batch_last(x):
     return backend.get_array_module(x).ascontiguousarray(x.transpose(*range(1, x.ndim), 0))
 
 
+def joined(x, y):
+    """Join x (N, C, *axes) and y (N', C, *axes) along the first axis, on a CPU, where functions need them."""
+    both = np.empty((*x.shape[1:], len(x) + len(y)), x.dtype)
+    both[..., : len(x)], both[..., len(x) :] = (a.transpose(*range(1, a.ndim), 0) for a in (x, y))
+    return batch_first(both)
+
+
 def batch_first(y):
     """View y (C, *axes, N) as (N, C, *axes)."""
     return y.transpose(-1, *range(y.ndim - 1))

@@ -26,25 +26,44 @@ _NAMES = {"baseline": "the baseline of this architecture", "avx2": "AVX2", "avx5
 
 _int, _long, _float, _bool = ctypes.c_int, ctypes.c_long, ctypes.c_float, ctypes.c_bool
 _array = ctypes.c_void_p
-_ARGUMENTS = {
-    "tgan_filter": [_int, _array, *[_array] * 4, _int],
-    "tgan_normalize": [_long, _long, *[_array] * 6, _float, _float, _bool, _int],
-    "tgan_normalize_backward": [_long, _long, *[_array] * 9, _float, _float, _bool, _int],
-    "tgan_statistics": [_long, _long, *[_array] * 3, _int],
-    "tgan_normalize_backward_of_part": [_long, _long, *[_array] * 9, _float, _float, ctypes.c_double, _int],
-    "tgan_leaky_relu": [_long, *[_array] * 3, _float, _int],
-    "tgan_tanh": [_long, *[_array] * 2, _int],
-    "tgan_tanh_backward": [_long, *[_array] * 3, _int],
-    "tgan_rmsprop": [_long, *[_array] * 4, _float, _float, _float, _int],
-}
+
+
+class _Normalization(ctypes.Structure):
+    _fields_ = [
+        *((name, _long) for name in ("channels", "batches", "length", "run")),
+        *((name, _array) for name in ("gamma", "beta", "mean", "var")),
+        *(("eps", _float), ("slope", _float), ("threads", _int), ("is_fixed", _bool)),
+    ]
+
+
+def _function(*types):
+    return ctypes.CFUNCTYPE(_bool, *types)
+
+
+_of = ctypes.POINTER(_Normalization)
+
+
+class _Target(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("filter", _function(_int, _array, *[_array] * 4, _int)),
+        ("normalize", _function(_of, *[_array] * 2)),
+        ("find_statistics", _function(_of, _array)),
+        ("normalize_backward", _function(_of, *[_array] * 5)),
+        ("normalize_backward_of_part", _function(_of, *[_array] * 5, ctypes.c_double)),
+        ("leaky_relu", _function(_long, *[_array] * 3, _float, _int)),
+        ("tanh", _function(_long, *[_array] * 2, _int)),
+        ("tanh_backward", _function(_long, *[_array] * 3, _int)),
+        ("rmsprop", _function(_long, *[_array] * 4, _float, _float, _float, _int)),
+    ]
 
 
 def description():
     """Return which kernels compute on a CPU, such as "compiled, AVX2", or "NumPy" and why."""
-    library, reason = _load()
-    if library is None:
+    target, reason = _load()
+    if target is None:
         return f"NumPy ({reason})"
-    return f"compiled, {_NAMES[library.tgan_target().decode()]}"
+    return f"compiled, {_NAMES[target.name.decode()]}"
 
 
 def computes(x):
@@ -78,7 +97,7 @@ def _filter(operation, grid, W_shape, first, second, b, to):
     first_tap = tuple(used.start for used in grid.used)
     axes = grid.large, grid.small, grid.kernel, grid.stride, grid.pad, grid.whole_kernel, first_tap
     n = to.shape[-1] if operation < 2 else first.shape[-1]
-    _call("tgan_filter", operation, _geometry(n, *W_shape[1::-1], *axes), first, second, b, to)
+    _call("filter", operation, _geometry(n, *W_shape[1::-1], *axes), first, second, b, to, thread_count())
 
 
 @functools.lru_cache(1024)
@@ -91,61 +110,75 @@ def _geometry(n, n_large, n_small, large, small, kernel, stride, pad, whole_kern
     return (ctypes.c_long * 24)(n, n_large, n_small, *sum((*lengths, *rest), ()))
 
 
-def normalize(x, gamma, beta, mean, var, eps, slope, is_fixed):
+def normalize(x, gamma, beta, mean, var, eps, slope, is_fixed, run=1):
     """Normalize x (C, ...) and apply leaky ReLU, see :mod:`tgan_chainer.functions.batch_normalization`.
 
-    gamma, beta (or None), mean and var are arrays (C,); unless ``is_fixed``, the latter two are overwritten
-    with the batch's. Returns an array like x.
+    gamma and beta (or None) are arrays (C,), mean and var too, or (n, C) if x holds n batches that take turns
+    in memory, ``run`` elements of each. Unless ``is_fixed``, mean and var are overwritten with the batches'.
+    Returns an array like x.
     """
     y = np.empty_like(x)
-    arrays = x, gamma, beta, mean, var, y
-    _call("tgan_normalize", len(x), x.size // len(x), *arrays, eps, slope, is_fixed)
+    _normalize("normalize", (gamma, beta, mean, var, eps, slope, is_fixed, run), x, y)
     return y
 
 
-def normalize_backward(x, gy, gamma, beta, mean, var, eps, slope, is_fixed, needs_gx):
-    """Return the gradients of x (None unless ``needs_gx``), gamma and beta from that of the output, gy."""
-    gx, ggamma, gbeta = np.empty_like(x) if needs_gx else None, np.empty_like(gamma), np.empty_like(gamma)
-    arrays = x, gamma, beta, mean, var, gy, gx, ggamma, gbeta
-    _call("tgan_normalize_backward", len(x), x.size // len(x), *arrays, eps, slope, is_fixed)
-    return gx, ggamma, gbeta
-
-
-def statistics(x):
-    """Return mean and variance of each row of x (C, ...), as :func:`normalize` finds them."""
-    mean, var = np.empty(len(x), np.float32), np.empty(len(x), np.float32)
-    _call("tgan_statistics", len(x), x.size // len(x), x, mean, var)
+def find_statistics(x, n_batches=1, run=1):
+    """Return mean and variance, arrays (C,) or for several batches (n_batches, C), as :func:`normalize`."""
+    shape = (len(x),) if n_batches == 1 else (n_batches, len(x))
+    mean, var = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    _normalize("find_statistics", (None, None, mean, var, 0, 0, False, run), x)
     return mean, var
 
 
-def normalize_backward_of_part(x, gy, gamma, beta, mean, var, eps, slope, ggamma, gbeta, count):
-    """Return the gradient of x, a part of a batch of ``count`` elements a row.
+def normalize_backward(x, gy, gamma, beta, mean, var, eps, slope, is_fixed, run=1, needs_gx=True):
+    """Return the gradients of x (None unless ``needs_gx``), gamma and beta from that of the output, gy.
 
-    The gradients of gamma and beta, the mean and the variance are those of the whole batch.
+    Those of gamma and beta have the shape of mean and var, to be added up over the batches.
+    """
+    gx, ggamma, gbeta = np.empty_like(x) if needs_gx else None, np.empty_like(mean), np.empty_like(mean)
+    parameters = gamma, beta, mean, var, eps, slope, is_fixed, run
+    _normalize("normalize_backward", parameters, x, gy, gx, ggamma, gbeta)
+    return gx, ggamma, gbeta
+
+
+def normalize_backward_of_part(x, gy, gamma, beta, mean, var, eps, slope, run, ggamma, gbeta, count):
+    """Return the gradient of x, a part of batches of ``count`` elements a channel.
+
+    The gradients of gamma and beta, the mean and the variance are those of the whole batches.
     """
     gx = np.empty_like(x)
-    arrays = x, gamma, beta, mean, var, gy, gx, ggamma, gbeta
-    _call("tgan_normalize_backward_of_part", len(x), x.size // len(x), *arrays, eps, slope, count)
+    parameters = gamma, beta, mean, var, eps, slope, False, run
+    _normalize("normalize_backward_of_part", parameters, x, gy, gx, ggamma, gbeta, count)
     return gx
+
+
+def _normalize(name, parameters, x, *arguments):
+    *arrays, eps, slope, is_fixed, run = parameters
+    arrays = [a if a is None else _ready(a) for a in arrays]
+    mean = arrays[2]
+    sizes = len(x), mean.size // len(x), x.size // mean.size, run
+    addresses = (a if a is None else _address(a) for a in arrays)
+    normalization = _Normalization(*sizes, *addresses, eps, slope, thread_count(), is_fixed)
+    _call(name, normalization, x, *arguments)
 
 
 def leaky_relu(x, other, slope):
     """Return ``other`` where x > 0, else ``slope * other``; all three arrays lie alike in memory."""
     y = np.empty_like(x)
-    _call("tgan_leaky_relu", x.size, x, other, y, slope)
+    _call("leaky_relu", x.size, x, other, y, slope, thread_count())
     return y
 
 
 def tanh(x):
     y = np.empty_like(x)
-    _call("tgan_tanh", x.size, x, y)
+    _call("tanh", x.size, x, y, thread_count())
     return y
 
 
 def tanh_backward(y, gy):
     """Return the gradient of the input from the output and its gradient, which lie alike in memory."""
     gx = np.empty_like(y)
-    _call("tgan_tanh_backward", y.size, y, gy, gx)
+    _call("tanh_backward", y.size, y, gy, gx, thread_count())
     return gx
 
 
@@ -158,13 +191,13 @@ def update_by_rmsprop(values, squares, gradients, learning_rate, alpha, eps):
     pointers = [
         (ctypes.c_void_p * len(values))(*map(_address, arrays)) for arrays in (values, squares, gradients)
     ]
-    _call("tgan_rmsprop", len(values), sizes, *pointers, learning_rate, alpha, eps)
+    _call("rmsprop", len(values), sizes, *pointers, learning_rate, alpha, eps, thread_count())
 
 
 def _call(name, *arguments):
     arguments = [_ready(a) if isinstance(a, np.ndarray) else a for a in arguments]
     addresses = [_address(a) if isinstance(a, np.ndarray) else a for a in arguments]
-    if not getattr(_load()[0], name)(*addresses, thread_count()):
+    if not getattr(_load()[0], name)(*addresses):
         raise MemoryError(f"{name} needs more memory than there is")
 
 
@@ -183,7 +216,7 @@ def _address(array):
 
 @functools.cache
 def _load():
-    """Return the library and None, or None and why it is not there."""
+    """Return the target in use and None, or None and why there is none."""
     chosen = os.environ.get("TGAN_CHAINER_KERNELS", "")
     if chosen == "numpy":
         return None, "TGAN_CHAINER_KERNELS=numpy"
@@ -191,17 +224,15 @@ def _load():
         return None, "no compiled kernels: with a C++ compiler, install tgan_chainer again"
     try:
         library = ctypes.CDLL(str(_LIBRARY))
-        for name, types in _ARGUMENTS.items():
-            getattr(library, name).argtypes = types
-            getattr(library, name).restype = ctypes.c_bool
-        library.tgan_choose_target.restype = ctypes.c_bool
-        library.tgan_target.restype = library.tgan_sources.restype = ctypes.c_char_p
+        library.tgan_sources.restype = ctypes.c_char_p
+        library.tgan_target.argtypes, library.tgan_target.restype = [ctypes.c_char_p], ctypes.POINTER(_Target)
     except (OSError, AttributeError) as error:
         return None, f"the compiled kernels do not load: {error}"
     sources = sorted(_SOURCES.glob("*.?pp"))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
     if sources and library.tgan_sources().decode() != digest:
         return None, "the compiled kernels are older than their sources: install tgan_chainer again"
-    if chosen and not library.tgan_choose_target(chosen.encode()):
+    target = library.tgan_target(chosen.encode() or None)
+    if not target:
         return None, f"TGAN_CHAINER_KERNELS={chosen}, which is not there or does not run on this processor"
-    return library, None
+    return target.contents, None

@@ -1,3 +1,5 @@
+import contextlib
+
 from tgan_chainer.functions import batch_normalization, fixed_batch_normalization
 from tgan_chainer.functions.leaky_relu import SLOPE, leaky_relu, relu
 from tgan_chainer.spread_batch import spread_batch
@@ -12,7 +14,7 @@ class BatchNormalization(L.BatchNormalization):
     """:class:`chainer.links.BatchNormalization` and the (leaky) ReLU after it, computed in one function.
 
     Parameters and persistent values, their names, shapes and initialization are the parent's; decay (0.9)
-    and eps (2e-5) are its defaults.
+    and eps (2e-5) are its defaults. Within :func:`separately_normalized` inputs are several batches.
 
     Args:
         size (int): Number of channels or units.
@@ -40,5 +42,13 @@ class BatchNormalization(L.BatchNormalization):
         if chainer.config.train:
             batch = spread_batch()
             batch = batch if batch and batch.sync_bn else None
-            return batch_normalization(x, gamma, self.beta, slope, self.eps, *statistics, self.decay, batch)
+            how = slope, self.eps, *statistics, self.decay, batch, getattr(chainer.config, "n_batches", 1)
+            return batch_normalization(x, gamma, self.beta, *how)
         return fixed_batch_normalization(x, gamma, self.beta, *statistics, slope, self.eps)
+
+
+@contextlib.contextmanager
+def separately_normalized(n_batches):
+    """Within the block, inputs are so many batches, one after the other, with statistics of their own."""
+    with chainer.using_config("n_batches", n_batches):
+        yield

@@ -143,7 +143,7 @@ class GANUpdater(updaters.StandardUpdater):
     def _update_discriminator(self, x, *labels):
         with chainer.no_backprop_mode():
             fake = self.generator(self._draw_z0(len(x)), *labels)
-        score_real, score_fake = self.discriminator(x, *labels), self.discriminator(fake.array, *labels)
+        score_real, score_fake = self._score_both(x, fake.array, *labels)
         loss = self.loss.discriminator(score_real, score_fake)
         values = self._differentiate("dis", loss, self.loss.statistics(score_real.array, score_fake.array))
         self._apply("dis", values)
@@ -162,6 +162,11 @@ class GANUpdater(updaters.StandardUpdater):
         values_gen = self._differentiate("gen", loss_gen, {}, penalty)
         self._apply("dis", values)
         self._apply("gen", values_gen)
+
+    def _score_both(self, real, fake, *labels):
+        if hasattr(self.discriminator, "score_both"):
+            return self.discriminator.score_both(real, fake, *labels)
+        return self.discriminator(real, *labels), self.discriminator(fake, *labels)
 
     def _draw_z0(self, n):
         if self.batch is None:

@@ -1,6 +1,7 @@
-// Batch normalization with the leaky ReLU after it, leaky ReLU alone, tanh and RMSprop: each in as few passes over
-// memory, whose speed is their limit, as there can be.
+// Batch normalization with the leaky ReLU after it, leaky ReLU alone, tanh and RMSprop: each in as few passes
+// over memory, whose speed is their limit, as there can be.
 #pragma once
+#include "target.hpp"
 #include "threads.hpp"
 #include "vectors.hpp"
 
@@ -51,115 +52,150 @@ inline V leaky(const V &x, const V &other, float slope) {
   return x > 0 ? other : slope * other;
 }
 
-// Rows are channels: C of them, of `length` elements. Scale and shift of the normalization are
-// γ / sqrt(var + ε) and β - mean γ / sqrt(var + ε); without a β it is null.
-struct Normalization {
-  long channels, length;
-  const float *gamma, *beta;
-  float *mean, *var;
-  float eps, slope;
-  bool is_fixed;  // by a mean and a variance that are given, and have no gradient
-  int threads;
+// One channel of one of the batches. Scale and shift of the normalization are γ / sqrt(var + ε) and
+// β - mean γ / sqrt(var + ε).
+class Row {
+  const tgan::Normalization &of;
+  const long channel, batch, run, first;  // first: its first element
+  float &mean, &var;
 
-  double inverse_deviation(long c) const { return 1 / __builtin_sqrt(double(var[c]) + eps); }
-  float scale(long c) const { return float(gamma[c] * inverse_deviation(c)); }
-  float shift(long c) const { return (beta ? beta[c] : 0) - mean[c] * scale(c); }
-
-  // x → y, mean and var.
-  bool forward(const float *x, float *y) const {
-    return for_parts(channels, 0, threads, [=](long c, float *) {
-      const float *from = x + c * length;
-      float *to = y + c * length;
-      if (!is_fixed) find_statistics(from, c);
-      const float factor = scale(c), term = shift(c), slope = this->slope;
-      for_vectors(length, [=](auto lanes, auto, long i) {
-        auto h = load<lanes>(from + i) * factor + term;
-        store(to + i, leaky(h, h, slope));
-      });
-    });
-  }
-
-  // x → mean and var.
-  bool statistics(const float *x) const {
-    return for_parts(channels, 0, threads, [=](long c, float *) { find_statistics(x + c * length, c); });
-  }
+  double inverse_deviation() const { return 1 / __builtin_sqrt(double(var) + of.eps); }
+  float scale() const { return float(of.gamma[channel] * inverse_deviation()); }
+  float shift() const { return (of.beta ? of.beta[channel] : 0) - mean * scale(); }
 
   // That before the leaky ReLU, of an element and the output's gradient there. The output need not be kept:
   // its sign is that of the same sum, computed again.
-  auto gradient_before_relu(long c) const {
-    const float factor = scale(c), term = shift(c), slope = this->slope;
+  auto gradient_before_relu() const {
+    const float factor = scale(), term = shift(), slope = of.slope;
     return [=](auto v, auto of_output) { return leaky(v * factor + term, of_output, slope); };
   }
 
-  // gx = scale (g - (Σ g + x̂ Σ g x̂) / count), x̂ the normalized x
-  void input_gradient(const float *of_x, const float *of_y, long c, double sum, double product, double count,
-                      float *to) const {
-    const double inverse = inverse_deviation(c);
-    const float factor = scale(c), center = mean[c];
-    auto gradient = gradient_before_relu(c);
-    const float of_deviation = is_fixed ? 0 : float(-factor * inverse * inverse * product / count);
-    const float constant = is_fixed ? 0 : float(-factor * sum / count - double(of_deviation) * center);
-    for_vectors(length, [=](auto lanes, auto, long i) {
-      auto v = load<lanes>(of_x + i);
-      store(to + i, gradient(v, load<lanes>(of_y + i)) * factor + (v * of_deviation + constant));
-    });
+  // Call function(first element, number of elements) for blocks of whole runs.
+  template <class Function>
+  inline void for_blocks(Function function) const {
+    const long block = run < SUMMED ? SUMMED / run * run : run;
+    for (long i = 0; i < of.length; i += block) function(i, of.length - i < block ? of.length - i : block);
   }
 
-  // x and gradient gy of the output → gx (or null), gradients of γ and β.
-  bool backward(const float *x, const float *gy, float *gx, float *ggamma, float *gbeta) const {
-    return for_parts(channels, 0, threads, [=](long c, float *) {
-      const float *of_x = x + c * length, *of_y = gy + c * length;
-      const float center = mean[c];
-      auto gradient = gradient_before_relu(c);
-      double sum = 0, product = 0;
-      for (long start = 0; start < length; start += SUMMED) {
-        Sum gradients, products;
-        for_vectors(length - start < SUMMED ? length - start : SUMMED, [&](auto lanes, auto part, long i) {
-          auto v = load<lanes>(of_x + start + i);
-          auto g = gradient(v, load<lanes>(of_y + start + i));
-          gradients.add(g, part);
-          products.add(g * (v - center), part);
-        });
-        sum += gradients.total();
-        product += products.total();
-      }
-      ggamma[c] = float(product * inverse_deviation(c));
-      gbeta[c] = float(sum);
-      if (gx) input_gradient(of_x, of_y, c, sum, product, length, gx + c * length);
-    });
+  // Call function(lanes, part, place in memory) for n of the elements, as for_vectors does.
+  template <class Function>
+  inline void for_elements(long start, long n, Function function) const {
+    for (long i = start; i < start + n; i += run) {
+      const long place = first + i * of.batches + batch * run;
+      for_vectors(start + n - i < run ? start + n - i : run,
+                  [&](auto lanes, auto part, long k) { function(lanes, part, place + k); });
+    }
   }
 
-  // The same gx where the gradients of γ and β are known: sums over a batch of `count` elements a channel, of
-  // which x is a part.
-  bool backward_of_part(const float *x, const float *gy, const float *ggamma, const float *gbeta, double count,
-                        float *gx) const {
-    return for_parts(channels, 0, threads, [=](long c, float *) {
-      const double product = ggamma[c] / inverse_deviation(c);
-      input_gradient(x + c * length, gy + c * length, c, gbeta[c], product, count, gx + c * length);
-    });
-  }
+ public:
+  Row(const tgan::Normalization &of, long channel, long batch)
+      : of(of),
+        channel(channel),
+        batch(batch),
+        run(of.batches == 1 ? SUMMED : of.run),
+        first(channel * of.batches * of.length),
+        mean(of.mean[batch * of.channels + channel]),
+        var(of.var[batch * of.channels + channel]) {}
 
- private:
   // Mean and variance of each block, joined as by Chan, Golub and LeVeque (1983).
-  void find_statistics(const float *x, long c) const {
+  void find_statistics(const float *x) const {
     double center = 0, squares = 0;
-    for (long start = 0; start < length; start += SUMMED) {
-      const long n = length - start < SUMMED ? length - start : SUMMED;
+    for_blocks([&](long start, long n) {
       Sum elements, deviations;
-      for_vectors(n, [&](auto lanes, auto part, long i) { elements.add(load<lanes>(x + start + i), part); });
+      for_elements(start, n, [&](auto lanes, auto part, long i) { elements.add(load<lanes>(x + i), part); });
       const float mean = float(elements.total() / n);
-      for_vectors(n, [&](auto lanes, auto part, long i) {
-        auto deviation = load<lanes>(x + start + i) - mean;
+      for_elements(start, n, [&](auto lanes, auto part, long i) {
+        auto deviation = load<lanes>(x + i) - mean;
         deviations.add(deviation * deviation, part);
       });
       const double difference = mean - center, share = double(n) / (start + n);
       center += difference * share;
       squares += deviations.total() + difference * difference * share * start;
-    }
-    mean[c] = float(center);
-    var[c] = float(squares / length);
+    });
+    mean = float(center);
+    var = float(squares / of.length);
+  }
+
+  void normalize(const float *x, float *y) const {
+    const float factor = scale(), term = shift(), slope = of.slope;
+    for_elements(0, of.length, [=](auto lanes, auto, long i) {
+      auto h = load<lanes>(x + i) * factor + term;
+      store(y + i, leaky(h, h, slope));
+    });
+  }
+
+  // x and gradient gy of the output → gradients of γ and β.
+  void parameter_gradients(const float *x, const float *gy, float *ggamma, float *gbeta) const {
+    const float center = mean;
+    auto gradient = gradient_before_relu();
+    double sum = 0, product = 0;
+    for_blocks([&](long start, long n) {
+      Sum gradients, products;
+      for_elements(start, n, [&](auto lanes, auto part, long i) {
+        auto v = load<lanes>(x + i);
+        auto g = gradient(v, load<lanes>(gy + i));
+        gradients.add(g, part);
+        products.add(g * (v - center), part);
+      });
+      sum += gradients.total();
+      product += products.total();
+    });
+    ggamma[batch * of.channels + channel] = float(product * inverse_deviation());
+    gbeta[batch * of.channels + channel] = float(sum);
+  }
+
+  // gx = scale (g - (gβ + x̂ gγ) / count), x̂ the normalized x; gγ and gβ are sums over `count` elements.
+  void input_gradient(const float *x, const float *gy, const float *ggamma, const float *gbeta, double count,
+                      float *gx) const {
+    const long index = batch * of.channels + channel;
+    const float factor = scale();
+    const float of_deviation = of.is_fixed ? 0 : float(-factor * inverse_deviation() * ggamma[index] / count);
+    const float constant =
+        of.is_fixed ? 0 : float(-factor * double(gbeta[index]) / count - double(of_deviation) * mean);
+    auto gradient = gradient_before_relu();
+    for_elements(0, of.length, [=](auto lanes, auto, long i) {
+      auto v = load<lanes>(x + i);
+      store(gx + i, gradient(v, load<lanes>(gy + i)) * factor + (v * of_deviation + constant));
+    });
   }
 };
+
+// Call function(row, whether its statistics are fixed) for every channel of every batch.
+template <class Function>
+inline bool for_rows(const tgan::Normalization &of, Function function) {
+  return for_parts(of.channels, 0, of.threads, [&](long channel, float *) {
+    for (long batch = 0; batch < of.batches; batch++) function(Row(of, channel, batch), of.is_fixed);
+  });
+}
+
+// x → y, and mean and var unless they are fixed.
+inline bool normalize(const tgan::Normalization &of, const float *x, float *y) {
+  return for_rows(of, [=](const Row &row, bool is_fixed) {
+    if (!is_fixed) row.find_statistics(x);
+    row.normalize(x, y);
+  });
+}
+
+// x → mean and var.
+inline bool find_statistics(const tgan::Normalization &of, const float *x) {
+  return for_rows(of, [=](const Row &row, bool) { row.find_statistics(x); });
+}
+
+// x and gradient gy of the output → gx (or null), gradients of γ and β.
+inline bool normalize_backward(const tgan::Normalization &of, const float *x, const float *gy, float *gx,
+                               float *ggamma, float *gbeta) {
+  const double count = of.length;
+  return for_rows(of, [=](const Row &row, bool) {
+    row.parameter_gradients(x, gy, ggamma, gbeta);
+    if (gx) row.input_gradient(x, gy, ggamma, gbeta, count, gx);
+  });
+}
+
+// The same gx where the gradients of γ and β are known: sums over `count` elements, of which x has a part.
+inline bool normalize_backward_of_part(const tgan::Normalization &of, const float *x, const float *gy,
+                                       float *gx, const float *ggamma, const float *gbeta, double count) {
+  return for_rows(of, [=](const Row &row, bool) { row.input_gradient(x, gy, ggamma, gbeta, count, gx); });
+}
 
 // Call function(first element, number of elements) for pieces of n elements.
 template <class Function>
@@ -179,8 +215,8 @@ inline bool leaky_relu(long n, const float *x, const float *other, float *to, fl
   });
 }
 
-// tanh x = x p(x²) / q(x²) for |x| < 9, beyond which the nearest float32 is 1 or -1. The polynomials are fitted
-// to a relative error of 2e-8; rounding makes it 4e-7.
+// tanh x = x p(x²) / q(x²) for |x| < 9, beyond which the nearest float32 is 1 or -1. The polynomials are
+// fitted to a relative error of 2e-8; rounding makes it 4e-7.
 template <class V>
 inline V tanh_of(V x) {
   const V limit = V{} + 9, one = V{} + 1;
@@ -194,9 +230,8 @@ inline V tanh_of(V x) {
 
 inline bool tanh(long n, const float *x, float *y, int threads) {
   return for_pieces(n, threads, [=](long start, long length) {
-    for_vectors(length, [=](auto lanes, auto, long i) {
-      store(y + start + i, tanh_of(load<lanes>(x + start + i)));
-    });
+    for_vectors(length,
+                [=](auto lanes, auto, long i) { store(y + start + i, tanh_of(load<lanes>(x + start + i))); });
   });
 }
 
@@ -210,27 +245,22 @@ inline bool tanh_backward(long n, const float *y, const float *gy, float *gx, in
   });
 }
 
-struct RMSprop {
-  float learning_rate, alpha, eps;
-
-  // Of each parameter: its number of elements, its values, the mean square of its gradients, its gradient.
-  bool update(long count, const long *sizes, float *const *values, float *const *squares,
-              const float *const *gradients, int threads) const {
-    long pieces = 0;
-    for (long p = 0; p < count; p++) pieces += (sizes[p] + PIECE - 1) / PIECE;
-    const RMSprop rule = *this;
-    return for_parts(pieces, 0, threads, [=](long part, float *) {
-      long p = 0;
-      for (; part >= (sizes[p] + PIECE - 1) / PIECE; p++) part -= (sizes[p] + PIECE - 1) / PIECE;
-      const long start = part * PIECE, length = sizes[p] - start < PIECE ? sizes[p] - start : PIECE;
-      float *value = values[p] + start, *square = squares[p] + start;
-      const float *gradient = gradients[p] + start;
-      for (long i = 0; i < length; i++) {
-        square[i] = rule.alpha * square[i] + (1 - rule.alpha) * gradient[i] * gradient[i];
-        value[i] -= rule.learning_rate * gradient[i] / (__builtin_sqrtf(square[i]) + rule.eps);
-      }
-    });
-  }
-};
+// Of each parameter: its number of elements, its values, the mean square of its gradients, its gradient.
+inline bool rmsprop(long count, const long *sizes, float *const *values, float *const *squares,
+                    const float *const *gradients, float learning_rate, float alpha, float eps, int threads) {
+  long pieces = 0;
+  for (long p = 0; p < count; p++) pieces += (sizes[p] + PIECE - 1) / PIECE;
+  return for_parts(pieces, 0, threads, [=](long part, float *) {
+    long p = 0;
+    for (; part >= (sizes[p] + PIECE - 1) / PIECE; p++) part -= (sizes[p] + PIECE - 1) / PIECE;
+    const long start = part * PIECE, length = sizes[p] - start < PIECE ? sizes[p] - start : PIECE;
+    float *value = values[p] + start, *square = squares[p] + start;
+    const float *gradient = gradients[p] + start;
+    for (long i = 0; i < length; i++) {
+      square[i] = alpha * square[i] + (1 - alpha) * gradient[i] * gradient[i];
+      value[i] -= learning_rate * gradient[i] / (__builtin_sqrtf(square[i]) + eps);
+    }
+  });
+}
 
 }  // namespace TARGET

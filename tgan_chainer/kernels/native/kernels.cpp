@@ -1,5 +1,4 @@
-// The functions that Python calls, by way of the target that fits the processor, and the threads for their
-// parts.
+// The targets that fit the processor, whose functions Python calls, and the threads for their parts.
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -57,80 +56,15 @@ static bool runs_here(const Target *target) {
   return true;
 }
 
-// The best one that runs here, or the one of that name; null if there is none. AVX-512 has to be named: it has
-// never run anywhere yet.
-static const Target *find(const char *name) {
-  for (const Target *target : targets)
-    if (runs_here(target) && (name ? !strcmp(name, target->name) : strcmp("avx512", target->name) != 0))
-      return target;
-  return nullptr;
-}
-
-static const Target *chosen = find(nullptr);
-
 }  // namespace tgan
 
-#define EXPORT extern "C" __attribute__((visibility("default")))
-
 // A hash of the sources that this was built from.
-EXPORT const char *tgan_sources() { return TGAN_SOURCES; }
+extern "C" __attribute__((visibility("default"))) const char *tgan_sources() { return TGAN_SOURCES; }
 
-// The name of the target in use: the best for this processor, or what tgan_choose_target said last.
-EXPORT const char *tgan_target() { return tgan::chosen->name; }
-
-// Use another target; false if it is not there or does not run here. Not while anything is computed.
-EXPORT bool tgan_choose_target(const char *name) {
-  const tgan::Target *target = tgan::find(name);
-  if (target) tgan::chosen = target;
-  return target;
-}
-
-EXPORT bool tgan_filter(int operation, const long *geometry, const float *a, const float *b,
-                        const float *bias, float *to, int threads) {
-  return tgan::chosen->filter(operation, geometry, a, b, bias, to, threads);
-}
-
-EXPORT bool tgan_normalize(long channels, long length, const float *x, const float *gamma, const float *beta,
-                           float *mean, float *var, float *y, float eps, float slope, bool is_fixed,
-                           int threads) {
-  return tgan::chosen->normalize(channels, length, x, gamma, beta, mean, var, y, eps, slope, is_fixed,
-                                 threads);
-}
-
-EXPORT bool tgan_normalize_backward(long channels, long length, const float *x, const float *gamma,
-                                    const float *beta, float *mean, float *var, const float *gy, float *gx,
-                                    float *ggamma, float *gbeta, float eps, float slope, bool is_fixed,
-                                    int threads) {
-  return tgan::chosen->normalize_backward(channels, length, x, gamma, beta, mean, var, gy, gx, ggamma, gbeta,
-                                          eps, slope, is_fixed, threads);
-}
-
-EXPORT bool tgan_statistics(long channels, long length, const float *x, float *mean, float *var, int threads) {
-  return tgan::chosen->statistics(channels, length, x, mean, var, threads);
-}
-
-EXPORT bool tgan_normalize_backward_of_part(long channels, long length, const float *x, const float *gamma,
-                                            const float *beta, float *mean, float *var, const float *gy,
-                                            float *gx, const float *ggamma, const float *gbeta, float eps,
-                                            float slope, double count, int threads) {
-  return tgan::chosen->normalize_backward_of_part(channels, length, x, gamma, beta, mean, var, gy, gx, ggamma,
-                                                  gbeta, eps, slope, count, threads);
-}
-
-EXPORT bool tgan_leaky_relu(long n, const float *x, const float *other, float *to, float slope, int threads) {
-  return tgan::chosen->leaky_relu(n, x, other, to, slope, threads);
-}
-
-EXPORT bool tgan_tanh(long n, const float *x, float *y, int threads) {
-  return tgan::chosen->tanh(n, x, y, threads);
-}
-
-EXPORT bool tgan_tanh_backward(long n, const float *y, const float *gy, float *gx, int threads) {
-  return tgan::chosen->tanh_backward(n, y, gy, gx, threads);
-}
-
-EXPORT bool tgan_rmsprop(long count, const long *sizes, float *const *values, float *const *squares,
-                         const float *const *gradients, float learning_rate, float alpha, float eps,
-                         int threads) {
-  return tgan::chosen->rmsprop(count, sizes, values, squares, gradients, learning_rate, alpha, eps, threads);
+// AVX-512 has to be named: it has never run anywhere yet.
+const tgan::Target *tgan_target(const char *name) {
+  for (const tgan::Target *target : tgan::targets)
+    if (tgan::runs_here(target) && (name ? !strcmp(name, target->name) : strcmp("avx512", target->name) != 0))
+      return target;
+  return nullptr;
 }

@@ -36,9 +36,9 @@ bool filter(int operation, const long *numbers, const float *a, const float *b, 
     return divide_up(g.kernel[axis], g.stride[axis]) == taps && g.small[axis] > 1;
   };
   auto use = [&](auto run) { return run(operation, g, a, b, bias, to, threads); };
-  // Between few channels transforms take longer than the products that they save, where direct sums read arrays
-  // in place: in the last doubling of a G1 of width/8 (4 and 8 channels) 5 ms instead of 3. But products of one
-  // row are slow.
+  // Between few channels transforms take longer than the products that they save, where direct sums read
+  // arrays in place: in the last doubling of a G1 of width/8 (4 and 8 channels) 5 ms instead of 3. But
+  // products of one row are slow.
   const bool is_narrow = g.n % COLUMNS == 0 && g.large_channels * g.small_channels <= 32 &&
                          (operation != 1 || g.large_channels >= 4);
   if (has_taps(1, 2) && has_taps(2, 2) && !is_narrow)
@@ -52,39 +52,11 @@ bool filter(int operation, const long *numbers, const float *a, const float *b, 
                       : run<LANES, ThreeTaps, ThreeTaps, ThreeTaps>);
 }
 
-bool normalize(long channels, long length, const float *x, const float *gamma, const float *beta, float *mean,
-               float *var, float *y, float eps, float slope, bool is_fixed, int threads) {
-  return Normalization{channels, length, gamma, beta, mean, var, eps, slope, is_fixed, threads}.forward(x, y);
-}
-
-bool normalize_backward(long channels, long length, const float *x, const float *gamma, const float *beta,
-                        float *mean, float *var, const float *gy, float *gx, float *ggamma, float *gbeta,
-                        float eps, float slope, bool is_fixed, int threads) {
-  const Normalization normalization{channels, length, gamma, beta, mean, var, eps, slope, is_fixed, threads};
-  return normalization.backward(x, gy, gx, ggamma, gbeta);
-}
-
-bool statistics(long channels, long length, const float *x, float *mean, float *var, int threads) {
-  return Normalization{channels, length, nullptr, nullptr, mean, var, 0, 0, false, threads}.statistics(x);
-}
-
-bool normalize_backward_of_part(long channels, long length, const float *x, const float *gamma,
-                                const float *beta, float *mean, float *var, const float *gy, float *gx,
-                                const float *ggamma, const float *gbeta, float eps, float slope, double count,
-                                int threads) {
-  const Normalization normalization{channels, length, gamma, beta, mean, var, eps, slope, false, threads};
-  return normalization.backward_of_part(x, gy, ggamma, gbeta, count, gx);
-}
-
-bool rmsprop(long count, const long *sizes, float *const *values, float *const *squares,
-             const float *const *gradients, float learning_rate, float alpha, float eps, int threads) {
-  return RMSprop{learning_rate, alpha, eps}.update(count, sizes, values, squares, gradients, threads);
-}
-
 #define STRING(name) #name
 #define NAME(name) STRING(name)
 extern const tgan::Target target;
-const tgan::Target target{NAME(TARGET), filter, normalize, normalize_backward, statistics,
-                          normalize_backward_of_part, leaky_relu, tanh, tanh_backward, rmsprop};
+const tgan::Target target{
+    NAME(TARGET), filter, normalize,     find_statistics, normalize_backward, normalize_backward_of_part,
+    leaky_relu,   tanh,   tanh_backward, rmsprop};
 
 }  // namespace TARGET

@@ -1,25 +1,33 @@
-// The functions that each target of the compiler has, and that kernels.cpp chooses from.
+// The functions that each target of the compiler has, and that Python calls; native.py has the same
+// structures.
 #pragma once
 
 namespace tgan {
 
-// All return false, with nothing done, if there is no memory.
+// Batch normalization of x, which holds `channels` of `length` elements for each of some batches. Of a
+// channel, the batches take turns in memory: `run` elements of each.
+struct Normalization {
+  long channels, batches, length, run;
+  const float *gamma, *beta;  // (channels); beta may be null
+  float *mean, *var;          // (batches, channels)
+  float eps, slope;           // slope: of the leaky ReLU after it
+  int threads;
+  bool is_fixed;  // mean and var are given, and have no gradient
+};
+
+// All functions return false, with nothing done, if there is no memory.
 struct Target {
   const char *name;
   // See filtering.hpp. Operation 0, 1, 2: the convolution, its adjoint, the kernel's gradient, of two arrays.
   bool (*filter)(int operation, const long *geometry, const float *a, const float *b, const float *bias,
                  float *to, int threads);
-  // See elementwise.hpp.
-  bool (*normalize)(long channels, long length, const float *x, const float *gamma, const float *beta,
-                    float *mean, float *var, float *y, float eps, float slope, bool is_fixed, int threads);
-  bool (*normalize_backward)(long channels, long length, const float *x, const float *gamma,
-                             const float *beta, float *mean, float *var, const float *gy, float *gx,
-                             float *ggamma, float *gbeta, float eps, float slope, bool is_fixed, int threads);
-  bool (*statistics)(long channels, long length, const float *x, float *mean, float *var, int threads);
-  bool (*normalize_backward_of_part)(long channels, long length, const float *x, const float *gamma,
-                                     const float *beta, float *mean, float *var, const float *gy, float *gx,
-                                     const float *ggamma, const float *gbeta, float eps, float slope,
-                                     double count, int threads);
+  // See elementwise.hpp. The gradients of γ and β are (batches, channels), like mean and var.
+  bool (*normalize)(const Normalization &, const float *x, float *y);
+  bool (*find_statistics)(const Normalization &, const float *x);
+  bool (*normalize_backward)(const Normalization &, const float *x, const float *gy, float *gx, float *ggamma,
+                             float *gbeta);
+  bool (*normalize_backward_of_part)(const Normalization &, const float *x, const float *gy, float *gx,
+                                     const float *ggamma, const float *gbeta, double count);
   bool (*leaky_relu)(long n, const float *x, const float *other, float *to, float slope, int threads);
   bool (*tanh)(long n, const float *x, float *y, int threads);
   bool (*tanh_backward)(long n, const float *y, const float *gy, float *gx, int threads);
@@ -28,3 +36,6 @@ struct Target {
 };
 
 }  // namespace tgan
+
+// The target of that name, or without one the best that runs here; null if there is none.
+extern "C" __attribute__((visibility("default"))) const tgan::Target *tgan_target(const char *name);

@@ -114,7 +114,8 @@ def test_a_run_leaves_everything_in_its_folder(trained):
         "snapshot_iter_3.npz", "snapshot_iter_6.npz", "generator_iter_3.npz", "generator_iter_6.npz",
     }  # fmt: skip
     assert set(os.listdir(os.path.join(trained, "preview"))) == {
-        f"{name}.{suffix}" for name in ("real", "iter_4", "iter_6") for suffix in ("gif", "png")
+        *(f"{name}.{suffix}" for name in ("real", "iter_4", "iter_6") for suffix in ("gif", "png")),
+        "progress.png",
     }
     with open(os.path.join(trained, "config.yaml")) as file:
         config = yaml.safe_load(file)

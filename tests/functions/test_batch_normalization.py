@@ -64,7 +64,7 @@ def test_outputs_gradients_and_running_statistics_are_those_of_chainer(shape, sl
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("use_beta", [True, False])
 @pytest.mark.parametrize("shape", [(10, 3), (6, 3, 5, 4), (16, 3, 2, 3, 4), (4, 3, 2), (30, 3, 41, 9)])
-def test_several_batches_are_normalized_as_each_of_them(shape, use_beta, dtype):
+def test_several_batches_are_normalized_as_each_of_them(xp, shape, use_beta, dtype):
     n_batches = 3 if shape[0] % 3 == 0 else 2
     arrays, gy, results = _inputs(shape, use_beta, dtype), _draw(shape, dtype), []
     arrays[0] += np.arange(len(gy)).reshape(-1, *(1 for _ in shape[1:]))  # each batch has another mean
@@ -73,15 +73,25 @@ def test_several_batches_are_normalized_as_each_of_them(shape, use_beta, dtype):
         parts = F.split_axis(x, n_batches, axis=0)
         return F.concat([_theirs(part, *parameters, **arguments) for part in parts], axis=0)
 
-    for function in apart, functools.partial(batch_normalization, n_batches=n_batches):
-        inputs = [chainer.Variable(a) for a in arrays]
-        running = {"running_mean": np.zeros(3, dtype), "running_var": np.ones(3, dtype)}
+    together = functools.partial(batch_normalization, n_batches=n_batches)
+    for function, module, batch_axis in (apart, np, 0), (together, xp, 0), (together, xp, -1):
+        inputs = [chainer.Variable(module.asarray(a)) for a in arrays]
+        inputs[0].array = _with_memory_order(inputs[0].array, batch_axis)
+        running = {"running_mean": module.zeros(3, dtype), "running_var": module.ones(3, dtype)}
         y = function(*inputs, slope=0.2, **running)
-        gradients = chainer.grad([y], inputs, [chainer.Variable(gy)])
-        results.append([y.array, *(g.array for g in gradients), *running.values()])
-    for theirs, ours in zip(*results, strict=True):
-        assert ours.dtype == dtype
-        chainer.testing.assert_allclose(ours, theirs, **TOLERANCE[dtype])
+        gradients = chainer.grad([y], inputs, [chainer.Variable(module.asarray(gy))])
+        found = [y.array, *(g.array for g in gradients), *running.values()]
+        results.append([chainer.get_device("@numpy").send(array) for array in found])
+    for theirs, *both in zip(*results, strict=True):
+        for ours in both:
+            assert ours.dtype == dtype
+            chainer.testing.assert_allclose(ours, theirs, **TOLERANCE[dtype])
+
+
+def _with_memory_order(x, batch_axis):
+    """Copy x (N, ...) so that N lies outermost (0) or innermost (-1) in memory."""
+    xp = chainer.backend.get_array_module(x)
+    return xp.moveaxis(xp.ascontiguousarray(xp.moveaxis(x, 0, batch_axis)), batch_axis, 0)
 
 
 @pytest.mark.parametrize("use_beta", [True, False])

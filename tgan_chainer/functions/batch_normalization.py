@@ -61,12 +61,13 @@ def batch_normalization(
     """
     inputs = (x, gamma) if beta is None else (x, gamma, beta)
     running = running_mean, running_var
+    if gpu.computes(x):
+        arguments = slope, eps, *running, decay
+        return BatchNormalizationOnGPU(*arguments, batch=batch, n_batches=n_batches).apply(inputs)[0]
     if n_batches > 1 and not native.computes(x):
         parts = F.split_axis(x, n_batches, axis=0)
         arguments = gamma, beta, slope, eps, *running, decay, batch
         return F.concat([batch_normalization(part, *arguments) for part in parts], axis=0)
-    if gpu.computes(x):
-        return BatchNormalizationOnGPU(slope, eps, *running, decay, batch=batch).apply(inputs)[0]
     function = _BatchNormalization(slope, eps, batch=batch, n_batches=n_batches)
     (y,) = function.apply(inputs)
     if running_mean is not None:

@@ -28,8 +28,11 @@ def batch_last(x):
 
 
 def joined(x, y):
-    """Join x (N, C, *axes) and y (N', C, *axes) along the first axis, on a CPU, where functions need them."""
-    both = np.empty((*x.shape[1:], len(x) + len(y)), x.dtype)
+    """Join x (N, C, *axes) and y (N', C, *axes) along the first axis, where functions need them."""
+    xp = backend.get_array_module(x)
+    if is_batch_first(x):
+        return xp.concatenate([x, y])
+    both = xp.empty((*x.shape[1:], len(x) + len(y)), x.dtype)
     both[..., : len(x)], both[..., len(x) :] = (a.transpose(*range(1, a.ndim), 0) for a in (x, y))
     return batch_first(both)
 

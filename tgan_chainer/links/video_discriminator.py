@@ -1,8 +1,6 @@
-import numpy as np
-
 from tgan_chainer.checks import check_multiple, check_positive_int, check_shape
 from tgan_chainer.functions import gaussian_noise, lay_out, leaky_relu
-from tgan_chainer.kernels import native
+from tgan_chainer.kernels import gpu, native
 from tgan_chainer.kernels.layout import joined
 from tgan_chainer.links.batch_normalization import BatchNormalization, separately_normalized
 from tgan_chainer.links.convolution_nd import ConvolutionND
@@ -105,8 +103,8 @@ class VideoDiscriminator(chainer.Chain):
     def score_both(self, real, fake, labels=None):
         """Score real and generated videos as two calls would, each with batch statistics of its own.
 
-        The compiled kernels take both at once: products are then twice as wide, and weights are transformed,
-        and their gradients added up, only once. Noise would be drawn in another order.
+        The compiled kernels and a GPU take both at once: products are then twice as wide, and weights are
+        transformed, and their gradients added up, only once. Noise would be drawn in another order.
 
         Args:
             real, fake: Arrays, float32 (N, C, T, H, W) in [-1, 1].
@@ -115,10 +113,11 @@ class VideoDiscriminator(chainer.Chain):
         Returns:
             tuple of two ~chainer.Variable: Their scores, float32 (N, 1) each.
         """
-        if self.noise or not native.computes(real):
+        if self.noise or not (native.computes(real) or gpu.computes(real)):
             return self(real, labels), self(fake, labels)
         with separately_normalized(2):
-            both = self(joined(real, fake), None if labels is None else np.concatenate([labels, labels]))
+            labels = None if labels is None else self.xp.concatenate([labels, labels])
+            both = self(joined(real, fake), labels)
         return F.split_axis(both, 2, axis=0)
 
     def _activate(self, h, normalize=None):

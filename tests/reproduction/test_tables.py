@@ -21,9 +21,20 @@ def write(folder, content, number=3):
     (folder / f"table{number}.json").write_text(text)
 
 
-def test_the_gallerys_table_is_that_of_its_numbers(sections):
-    with open(os.path.join(GALLERY, "table3_cpu.md"), encoding="utf-8") as file:
-        assert markdown.render(view(3, "cpu", sections["cpu"])) == file.read()
+@pytest.mark.parametrize(
+    "number, preset, name",
+    [
+        (3, "cpu", "table3_cpu"),
+        (3, "digits", "table3_digits"),
+        (3, "digits", "table3_digits_seed1"),
+        (4, "digits", "table4_digits"),
+    ],
+)
+def test_the_gallerys_tables_are_those_of_their_numbers(number, preset, name):
+    with open(os.path.join(GALLERY, f"{name}.json"), encoding="utf-8") as file:
+        section = json.load(file)[preset]
+    with open(os.path.join(GALLERY, f"{name}.md"), encoding="utf-8") as file:
+        assert markdown.render(view(number, preset, section)) == file.read()
 
 
 def test_a_table_of_before_departures_were_fields_is_read(sections):

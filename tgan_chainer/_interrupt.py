@@ -38,7 +38,7 @@ def _note(number, frame):
 def _hook(kind, error, trace):
     # C code that imports NumPy prints errors by itself, in the middle of the import. Then the frames of this
     # package are not in the traceback, but on the stack.
-    frames = [*traceback.walk_tb(trace), *traceback.walk_stack(None)]
+    frames = [*traceback.walk_tb(trace), *traceback.walk_stack(sys._getframe())]
     codes = [frame.f_code for frame, _ in frames]
     importing = any(code.co_name == "<module>" and code.co_filename.startswith(_FOLDER) for code in codes)
     interrupted = _came or issubclass(kind, KeyboardInterrupt)

@@ -50,7 +50,7 @@ def download(url, path, size=None, md5=None, sha256=None, option=None, largest=L
         largest (int): Bytes after which reading ends, where the size is not known.
 
     Raises:
-        UnreachableError: The file cannot be fetched, by https alone.
+        UnreachableError: The file cannot be fetched whole, by https alone.
         InputError: What came, or what was there, is not what was expected.
         OSError: The file cannot be written.
     """
@@ -144,8 +144,10 @@ def _fetch(url, remedy, largest):
             while block := response.read(BLOCK):
                 received += len(block)
                 if received > largest:
-                    raise OSError(f"it is larger than {largest} bytes")
+                    raise InputError(f"cannot fetch {url} (it is larger than {largest} bytes); {remedy}")
                 yield block
+    except InputError:
+        raise
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise UnreachableError(f"cannot fetch {url} ({error})", remedy) from error
     if announced.isdecimal() and received != int(announced):

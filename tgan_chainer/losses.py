@@ -11,7 +11,7 @@ from chainer import backend
 class WassersteinLoss:
     """E[D(G(z))] - E[D(x)] for D, -E[D(G(z))] for G (Section 3.2, Eq. 2).
 
-    Means are sums of parts, and of both kinds of scores at once: so a GPU has to start the fewest kernels.
+    Both means are one sum, of N differences divided by N: a GPU then starts six kernels fewer an iteration.
     """
 
     def discriminator(self, score_real, score_fake):

@@ -19,18 +19,18 @@ Nobody waits for a process that has gone. One that fails says so in one line and
 An iteration of the paper's networks with n_D = 1 sends, as counted in a run of two processes,
 
 - the gradients, 44 MB of D and 18 MB of G, in two messages, and
-- the statistics of batch normalization, 0.55 MB, in 48 messages (29 forward, 19 back;
-  42 on CPUs whose compiled kernels normalize real and generated videos in one call), and
+- the statistics of batch normalization, 0.55 MB, in 42 messages (48 with NumPy's kernels, or where D has
+  noise: real and generated videos are then normalized one after the other), and
 - after a clipping, every fifth iteration, up to 44 MB of weights in five broadcasts, and
 - a few bytes, to agree on signals and on what was clipped.
 
 On paper, of the 62 MB of gradients a ring sends and receives 2 (P - 1) / P times as much in each of P
-processes: 108 MB with 8, 122 MB with 64. That takes about 0.09 and 0.10 s at 10 Gbit/s, 9 and 10 ms at 100
-Gbit/s, and half a millisecond by NVLink (300 GB/s). The 48 short messages cost their latency: 1 ms where one
-takes 20 µs, as between 8 GPUs of a machine, 5 ms at 100 µs, 15 ms at 300 µs, as over Ethernet. So if one GPU
-takes T for a batch, more than T / 0.1 s of them gain nothing at 10 Gbit/s, and more than about T / 0.015 s at
-100 Gbit/s. The paper's batch of 32 ends at 32 processes: 64 GPUs need a batch of 64 or more. No time here was
-measured.
+processes: 108 MB with 8, 122 MB with 64. That takes about 0.09 and 0.10 s at 10 Gbit/s, 9 and 10 ms at
+100 Gbit/s, and half a millisecond by NVLink (300 GB/s). The 42 short messages cost their latency: 0.8 ms
+where one takes 20 µs, as between 8 GPUs of a machine, 4 ms at 100 µs, 13 ms at 300 µs, as over Ethernet.
+So if one GPU takes T for a batch, more than T / 0.1 s of them gain nothing at 10 Gbit/s, and more than
+about T / 0.013 s at 100 Gbit/s. The paper's batch of 32 ends at 32 processes: 64 GPUs need a batch of 64
+or more. No time here was measured.
 """
 
 import ctypes

@@ -46,7 +46,7 @@ class SpreadBatch:
         return count * self.n // (self.part.stop - self.part.start)
 
     def pool(self, mean, var):
-        """Return mean and variance over the whole batch, arrays (C,), from those over the part."""
+        """Return mean and variance over the whole batch, arrays of one shape, from those over the part."""
         # In float64, where the difference of the squares costs a float32 nothing.
         mean64, var64 = mean.astype(np.float64), var.astype(np.float64)
         xp = backend.get_array_module(mean)

@@ -14,5 +14,5 @@ def value_text(value):
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:g}".replace("e-0", "e-")
-    return "×".join(map(value_text, value)) if isinstance(value, list | tuple) else str(value)
+        return f"{value:.15g}".replace("e-0", "e-")
+    return "×".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

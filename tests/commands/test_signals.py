@@ -217,6 +217,13 @@ import tgan_chainer
     assert (run.stderr, run.returncode) == ("interrupted\n", -signal.SIGINT)
 
 
+def test_another_error_of_a_script_that_imports_the_package_is_shown_as_ever():
+    command = [sys.executable, "-c", "import tgan_chainer; raise ValueError('mine')"]
+    run = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+    assert run.returncode == 1 and run.stderr.startswith("Traceback") and "excepthook" not in run.stderr
+    assert run.stderr.endswith("ValueError: mine\n")
+
+
 def test_a_notebooks_backend_of_matplotlib_does_not_matter(start, tmp_path):
     environment = {**ENVIRONMENT, "MPLBACKEND": "module://of_a_notebook"}
     process = start(tmp_path / "run", iterations=4, env=environment, stderr=subprocess.PIPE)

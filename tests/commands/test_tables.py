@@ -244,7 +244,7 @@ def test_a_classifier_that_was_interrupted_is_not_used(tmp_path, options):
     result = tables(tmp_path, 4, *options, "--rows", "data")
     assert result.returncode == 0, result.stderr
     assert os.listdir(folder) == ["classifier.npz"]
-    assert load_classifier(folder / "classifier.npz").description["training"]["accuracy"] >= 0
+    assert 0 <= load_classifier(folder / "classifier.npz").description["training"]["accuracy"] <= 1
 
 
 def test_a_row_that_fails_is_marked_and_the_next_one_begins(copy, options):

@@ -38,7 +38,7 @@ def test_a_failure_is_told_once_and_training_goes_on(capsys):
     for _ in range(3):
         optional(None)
     assert picture.calls == 3
-    warning = "warning: Picture failed: KeyError: 'no such\\ncolour'; training goes on\n"
+    warning = "warning: Picture failed: KeyError: 'no such\\ncolour'; training can do without\n"
     assert capsys.readouterr().err == warning
     assert (optional.trigger, optional.priority) == (picture.trigger, picture.priority)
 

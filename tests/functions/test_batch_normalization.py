@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from tgan_chainer.errors import InputError
 from tgan_chainer.functions import batch_normalization, fixed_batch_normalization, leaky_relu, relu
 from tgan_chainer.kernels import native
 from tgan_chainer.links.batch_normalization import BatchNormalization
@@ -86,6 +87,12 @@ def test_several_batches_are_normalized_as_each_of_them(xp, shape, use_beta, dty
         for ours in both:
             assert ours.dtype == dtype
             chainer.testing.assert_allclose(ours, theirs, **TOLERANCE[dtype])
+
+
+def test_batches_are_of_one_size(xp):
+    x, gamma, beta = (xp.asarray(a) for a in _inputs((5, 3, 4), True, "float32"))
+    with pytest.raises(InputError, match="2 batches of equal size"):
+        batch_normalization(x, gamma, beta, n_batches=2)
 
 
 def _with_memory_order(x, batch_axis):

@@ -13,7 +13,7 @@ set; the results folder is then named after it:
 
 The results folder gets config.yaml (all settings), log.jsonl (losses, an entry a line), log.csv and
 losses.png (the same as a table and as curves), preview/ (real videos, a GIF and a PNG from the same
-latent variables each time, and in the end progress.png), snapshot_iter_N.npz (to resume from) and
+latent variables each time, and at the end progress.png), snapshot_iter_N.npz (to resume from) and
 generator_iter_N.npz (to sample from, see generate.py). Where scores are computed, generator_best.npz is
 the generator with the best one. Ctrl-C, SIGTERM or SIGHUP finishes the iteration, writes a snapshot and
 says how to go on; so does --time-limit, with exit status 0.

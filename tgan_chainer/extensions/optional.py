@@ -9,7 +9,7 @@ from chainer.training import extension
 class Optional(extension.Extension):
     """Calls an extension that training can do without, such as one that draws a picture.
 
-    If it fails, a warning says so, once, and training goes on. If a signal comes, it is abandoned: the
+    If it fails, a warning says so, once. If a signal comes, it is abandoned: the
     snapshot must not wait for it.
 
     Args:
@@ -29,7 +29,7 @@ class Optional(extension.Extension):
         self._attempt(self._extension, trainer)
 
     def finalize(self):
-        self._guard(self._extension.finalize)  # after a signal, too: it closes files
+        self._guard(self._extension.finalize)  # after a signal, too: it closes files, or draws a picture
 
     def _attempt(self, function, trainer):
         self._guard(self._stop.attempt, function, trainer)
@@ -42,5 +42,5 @@ class Optional(extension.Extension):
         except Exception as error:
             if not self._has_failed:
                 what = f"{type(self._extension).__name__} failed: {type(error).__name__}: {error}"
-                print(f"warning: {message_line(what)}; training goes on", file=sys.stderr)
+                print(f"warning: {message_line(what)}; training can do without", file=sys.stderr)
             self._has_failed = True

@@ -1,5 +1,5 @@
-import glob
 import os
+import re
 
 import imageio.v3 as iio
 import numpy as np
@@ -24,7 +24,7 @@ class Preview(extension.Extension):
 
     Writes into the folder ``preview/`` of the results: ``iter_N.gif``, a moving grid, and ``iter_N.png``,
     the frames of the first videos side by side; ``real.gif`` and ``real.png`` are the same of the data. None
-    of these has more than 1 MB: if need be, pixels are smaller, or videos fewer. In the end ``progress.png``
+    of these has more than 1 MB: if need be, pixels are smaller, or videos fewer. At the end ``progress.png``
     shows up to eight of the ``iter_N.png``, at even intervals, below one another.
 
     Args:
@@ -61,13 +61,16 @@ class Preview(extension.Extension):
         _save(os.path.join(self._folder, f"iter_{trainer.updater.iteration}"), videos)
 
     def finalize(self):
-        paths = glob.glob(os.path.join(glob.escape(self._folder), "iter_*.png")) if self._folder else []
-        if paths:
-            by_iteration = {int(os.path.basename(path)[len("iter_") : -len(".png")]): path for path in paths}
-            shown = [sorted(by_iteration)[i] for i in spread_frames(len(paths), PROGRESS)]
-            strips = [to_rgb(np.atleast_3d(iio.imread(by_iteration[i])))[None] for i in shown]
+        folder = self._folder
+        names = os.listdir(folder) if folder and os.path.isdir(folder) else []
+        found = (re.fullmatch(r"iter_([1-9]\d*)\.png", name) for name in names)
+        iterations = sorted(int(match[1]) for match in found if match)
+        if iterations:
+            shown = [iterations[i] for i in spread_frames(len(iterations), PROGRESS)]
+            strips = [iio.imread(os.path.join(folder, f"iter_{i}.png")) for i in shown]
+            strips = [to_rgb(np.atleast_3d(strip))[None] for strip in strips]
             picture = draw_rows([f"{i:,}" for i in shown], strips, size=16)
-            save_picture(os.path.join(self._folder, "progress.png"), picture)
+            save_picture(os.path.join(folder, "progress.png"), picture)
 
 
 def _save(path, videos):

@@ -7,6 +7,7 @@ instead of up to 0.7. Results lie in memory as :mod:`tgan_chainer.kernels.layout
 
 import numpy as np
 
+from tgan_chainer.errors import InputError
 from tgan_chainer.functions.batch_normalization_gpu import BatchNormalizationOnGPU
 from tgan_chainer.functions.leaky_relu import activate, derivative
 from tgan_chainer.functions.once_differentiable import OnceDifferentiable
@@ -57,8 +58,11 @@ def batch_normalization(
         ``gamma`` and ``beta`` are those of this part's outputs.
 
     Raises:
+        InputError: N is no multiple of ``n_batches``.
         chainer.utils.type_check.InvalidType: Shapes or dtypes do not fit.
     """
+    if len(x) % n_batches:
+        raise InputError(f"x must be {n_batches} batches of equal size; its first axis has {len(x)} elements")
     inputs = (x, gamma) if beta is None else (x, gamma, beta)
     running = running_mean, running_var
     if gpu.computes(x):
@@ -121,7 +125,7 @@ class _BatchNormalization(OnceDifferentiable):
         self.retain_outputs((0,))
         y = xp.empty_like(rows)
 
-        def run(part):
+        def normalize(part):
             if not is_known:
                 self.mean[part], self.var[part] = _mean_and_variance(rows[part])
             scale = gamma[part] * (self.var[part] + self.eps) ** -0.5
@@ -131,7 +135,7 @@ class _BatchNormalization(OnceDifferentiable):
                 h += shift[tile[0], None]
                 y[part][tile] = activate(h, self.slope)
 
-        _for_each_part(rows, run)
+        _for_each_part(rows, normalize)
         return (_shaped_like(x, y),)
 
     def gradients(self, indexes, gy):
@@ -193,10 +197,10 @@ class _BatchNormalization(OnceDifferentiable):
         xp = backend.get_array_module(rows)
         mean, var = xp.empty(len(rows), rows.dtype), xp.empty(len(rows), rows.dtype)
 
-        def run(part):
+        def measure(part):
             mean[part], var[part] = _mean_and_variance(rows[part])
 
-        _for_each_part(rows, run)
+        _for_each_part(rows, measure)
         return mean, var
 
 

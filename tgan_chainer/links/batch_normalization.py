@@ -1,5 +1,3 @@
-import contextlib
-
 from tgan_chainer.functions import batch_normalization, fixed_batch_normalization
 from tgan_chainer.functions.leaky_relu import SLOPE, leaky_relu, relu
 from tgan_chainer.spread_batch import spread_batch
@@ -47,8 +45,6 @@ class BatchNormalization(L.BatchNormalization):
         return fixed_batch_normalization(x, gamma, self.beta, *statistics, slope, self.eps)
 
 
-@contextlib.contextmanager
 def separately_normalized(n_batches):
-    """Within the block, inputs are so many batches, one after the other, with statistics of their own."""
-    with chainer.using_config("n_batches", n_batches):
-        yield
+    """Return a context where inputs are so many batches one after the other, with statistics of their own."""
+    return chainer.using_config("n_batches", n_batches)

@@ -113,6 +113,7 @@ class VideoDiscriminator(chainer.Chain):
         Returns:
             tuple of two ~chainer.Variable: Their scores, float32 (N, 1) each.
         """
+        check_shape("fake", fake, real.shape)
         if self.noise or not (native.computes(real) or gpu.computes(real)):
             return self(real, labels), self(fake, labels)
         with separately_normalized(2):

@@ -145,4 +145,4 @@ def of_game(measured, players, n_samples):
         found.append(Departure("iterations of A and B", iterations, "equally many"))
     if measured["samples"] < n_samples:
         found.append(Departure("samples", measured["samples"], n_samples))
-    return list({departure.text: departure for departure in found}.values())
+    return [departure for i, departure in enumerate(found) if departure not in found[:i]]

@@ -24,9 +24,9 @@ def test_each_file_is_the_one_of_the_table_and_says_where_it_comes_from(name):
     assert entry["licence"] == "MIT" and entry["command"].startswith("python experiments/train.py ")
     assert set(entry["yardstick"]) >= {"legible", "persistent", "moving", "empty"}
     run = load_run(name, with_discriminator=False)
-    named = os.path.join(CONFIGS, entry["command"].split("--config ")[1].split()[0] + ".yaml")
-    assert run.config.compare(Config.load(named)) == []
-    assert run.iteration > 0 and run.data["dataset"] == "moving_mnist" and not os.path.isabs(run.config.data)
+    config = Config.load(os.path.join(CONFIGS, entry["command"].split("--config ")[1] + ".yaml"))
+    assert run.config.compare(config) == [] and run.iteration == config.iterations
+    assert run.data["dataset"] == "moving_mnist" and not os.path.isabs(run.config.data)
 
 
 def test_all_files_together_are_small():

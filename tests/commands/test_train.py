@@ -25,9 +25,10 @@ from helpers import (
     write_noise,
 )
 
-from tgan_chainer import VideoDiscriminator, provenance
+from tgan_chainer import provenance
 from tgan_chainer.datasets import write_videos
 from tgan_chainer.logs import read_log
+from tgan_chainer.losses import WassersteinLoss
 from tgan_chainer.texts import count
 
 
@@ -430,12 +431,12 @@ def test_bad_input_is_one_clear_line(data, tmp_path, arguments, words):
 
 def test_training_that_diverges_says_so_and_keeps_the_last_good_snapshot(data, tmp_path, monkeypatch):
     calls = itertools.count()
-    score = VideoDiscriminator.forward
+    compute = WassersteinLoss.discriminator
 
-    def spoilt_in_iteration_5(self, x):  # which has the calls 12, 13 and 14
-        return score(self, x) * (np.nan if next(calls) >= 12 else 1)
+    def spoilt_in_iteration_5(self, *scores):
+        return compute(self, *scores) * (np.nan if next(calls) >= 4 else 1)
 
-    monkeypatch.setattr(VideoDiscriminator, "forward", spoilt_in_iteration_5)
+    monkeypatch.setattr(WassersteinLoss, "discriminator", spoilt_in_iteration_5)
     out = str(tmp_path / "run")
     result = train(data, out, "--iterations", 100, "--snapshot-interval", 2, "--keep", 1, run=call)
     assert result.returncode == 1

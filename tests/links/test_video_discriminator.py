@@ -8,6 +8,7 @@ from helpers import normalize_with_torch, output_shapes, parameter_names, to_tor
 
 from tgan_chainer import VideoDiscriminator
 from tgan_chainer.errors import InputError
+from tgan_chainer.losses import WassersteinLoss
 
 import chainer
 
@@ -154,3 +155,13 @@ def test_a_needless_label_is_refused():
 def test_what_is_impossible_is_refused_by_the_arguments_name(make, named):
     with pytest.raises(InputError, match=rf"^{named} must"):
         make()
+
+
+@pytest.mark.parametrize("n", [3, 6, 11])
+def test_scoring_together_leaves_the_last_bias_of_a_wgan_alone(n):
+    """E[D(G(z))] - E[D(x)] does not depend on it, and RMSprop makes whole steps of tiny gradients."""
+    network = VideoDiscriminator(**SMALL, width=2)
+    loss = WassersteinLoss().discriminator(*network.score_both(random_videos(n), random_videos(n)))
+    network.cleargrads()
+    loss.backward()
+    assert network.linear5.b.grad == 0 and np.any(network.linear5.W.grad)

@@ -86,6 +86,10 @@ class VideoDiscriminator(chainer.Chain):
         Returns:
             ~chainer.Variable: Scores, float32 (N, 1).
         """
+        return self.linear5(self._features(x, labels))
+
+    def _features(self, x, labels):
+        """Return the activations of the last convolution."""
         check_shape("x", x, ("N", *self.video_shape))
         label = one_hot(labels, len(x), self)
         if label is not None:
@@ -97,8 +101,7 @@ class VideoDiscriminator(chainer.Chain):
         h = self._activate(self.conv1(x))
         h = self._activate(self.conv2(h), self.bn2)
         h = self._activate(self.conv3(h), self.bn3)
-        h = self._activate(self.conv4(h), self.bn4)
-        return self.linear5(h)
+        return self._activate(self.conv4(h), self.bn4)
 
     def score_both(self, real, fake, labels=None):
         """Score real and generated videos as two calls would, each with batch statistics of its own.
@@ -118,8 +121,11 @@ class VideoDiscriminator(chainer.Chain):
             return self(real, labels), self(fake, labels)
         with separately_normalized(2):
             labels = None if labels is None else self.xp.concatenate([labels, labels])
-            both = self(joined(real, fake), labels)
-        return F.split_axis(both, 2, axis=0)
+            features = self._features(joined(real, fake), labels)
+        # The WGAN's gradient of the last bias is 1 - 1, and exactly zero only if each 1 is a sum of its own:
+        # RMSprop would make whole steps of what rounding leaves.
+        real, fake = F.split_axis(features, 2, axis=0)
+        return self.linear5(real), self.linear5(fake)
 
     def _activate(self, h, normalize=None):
         """Batch normalization, noise where there is any, and LeakyReLU."""

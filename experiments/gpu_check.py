@@ -204,7 +204,8 @@ def training(out):
     with subprocess.Popen([*command, "--data", data, "--out", folder, *resume]) as child:
         while child.poll() is None:
             time.sleep(60)
-            copy_fitting(sorted(glob.glob(os.path.join(folder, "preview", "*.png")))[-1:], out, "preview.png")
+            previews = glob.glob(os.path.join(folder, "preview", "iter_*.png"))
+            copy_fitting(sorted(previews, key=os.path.getmtime)[-1:], out, "preview.png")
     generators = glob.glob(os.path.join(folder, "generator_iter_*.npz"))
     if generators:
         newest = max(generators, key=os.path.getmtime)

@@ -11,7 +11,7 @@ import os
 
 import numpy as np
 
-from tgan_chainer.commands.cli import ArgumentParser
+from tgan_chainer.commands.cli import ArgumentParser, run_command
 from tgan_chainer.datasets import VideoDataset
 from tgan_chainer.figures import draw_text, enlarge, join, save_picture, to_rgb
 from tgan_chainer.runs import load_run
@@ -43,4 +43,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -115,6 +115,9 @@ class VideoDiscriminator(chainer.Chain):
 
         Returns:
             tuple of two ~chainer.Variable: Their scores, float32 (N, 1) each.
+
+        Raises:
+            InputError: The videos do not fit the network, or there are not equally many of both.
         """
         check_shape("fake", fake, real.shape)
         if self.noise or not (native.computes(real) or gpu.computes(real)):

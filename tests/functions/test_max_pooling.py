@@ -53,6 +53,16 @@ def test_max_pooling_is_pytorchs_in_ceil_mode(shape, axes):
     np.testing.assert_array_equal(gradient.array, theirs.grad.numpy())
 
 
+def test_pooling_keeps_what_is_no_number(xp):
+    x = np.arange(2 * 3 * 5 * 9, dtype=np.float32).reshape(2, 3, 5, 9)
+    x[0, 0, 0, 0] = x[0, 0, 1, 3] = x[1, 2, 4, 8] = np.nan
+    found = cuda.to_cpu(max_pooling(xp.asarray(x), (2, 3)).array)
+    expected = np.full((2, 3, 6, 10), -np.inf, np.float32)
+    expected[..., :5, :9] = x
+    expected = expected.reshape(2, 3, 3, 2, 5, 2).max(axis=(3, 5))  # NumPy's maximum of NaN is NaN
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_gradients_of_max_pooling_are_those_of_finite_differences(xp):
     # All values are at least 1 apart, so that small steps change no maximum.
     x = xp.asarray(np.random.permutation(2 * 3 * 5 * 4).reshape(1, 2, 3, 5, 4).astype(np.float64))

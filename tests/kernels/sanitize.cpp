@@ -79,7 +79,7 @@ int main() {
     for (int axis = 0; axis < 3; axis++) {
       kernel[axis] = kernels[i % 4], stride[axis] = strides[i % 4];
       pad[axis] = rand() % 3;
-      large[axis] = kernel[axis] + rand() % 6;
+      large[axis] = kernel[axis] + rand() % 6 + (axis && i % 8 == 2 ? 14 : 0);
       small[axis] = (large[axis] + 2 * pad[axis] - kernel[axis]) / stride[axis] + 1;
       first[axis] = rand() % 2, whole[axis] = first[axis] + kernel[axis] + rand() % 2;
       large_size *= large[axis], small_size *= small[axis], taps *= whole[axis];
@@ -100,6 +100,7 @@ int main() {
                                              gbeta.data(), 2. * length) &&
            target.leaky_relu(size, x.data(), to.data(), to.data(), 0.2f, threads) &&
            target.tanh(size, x.data(), to.data(), threads) &&
+           target.pool(C, batches * large_size, g[0], x.data(), to.data(), threads) &&
            target.tanh_backward(size, to.data(), x.data(), to.data(), threads);
     float *values[2] = {x.data(), gamma.data()}, *squares[2] = {to.data(), mean.data()};
     auto gradients = numbers(size);

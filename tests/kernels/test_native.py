@@ -89,7 +89,10 @@ LAYERS = {
     "deconv2 of G1": (40, 16, 32, Grid((4, 4), (2, 2), (1, 1), (16, 16), (8, 8))),
     "deconv4 of a narrow G1": (32, 4, 8, Grid((4, 4), (2, 2), (1, 1), (12, 12), (6, 6))),
     "deconv5 of G1": (48, 3, 32, Grid((3, 3), (1, 1), (1, 1), (12, 12), (12, 12))),
-    "conv2 of C3D": (4, 24, 40, Grid((3,) * 3, (1,) * 3, (1,) * 3, (4, 9, 9), (4, 9, 9))),
+    "conv1 of C3D": (4, 3, 20, Grid((3,) * 3, (1,) * 3, (1,) * 3, (3, 6, 12), (3, 6, 12))),
+    "conv2 of C3D": (4, 24, 40, Grid((3,) * 3, (1,) * 3, (1,) * 3, (4, 18, 21), (4, 18, 21))),
+    "conv2 of C3D, eight videos": (8, 9, 20, Grid((3,) * 3, (1,) * 3, (1,) * 3, (3, 20, 17), (3, 20, 17))),
+    "conv4 of C3D": (4, 24, 40, Grid((3,) * 3, (1,) * 3, (1,) * 3, (4, 9, 9), (4, 9, 9))),
 }
 
 
@@ -134,7 +137,9 @@ def run_python(script, **environment):
     return run.stdout.partition("\n")[0]
 
 
-@pytest.mark.parametrize("layer", ["conv2 of D", "deconv5 of G1", "conv2 of C3D"])
+@pytest.mark.parametrize(
+    "layer", ["conv2 of D", "deconv5 of G1", *(name for name in LAYERS if "C3D" in name)]
+)
 def test_rounding_errors_are_a_few_times_those_of_the_direct_sum(layer):
     (x, W, gy), grid = inputs_of(*LAYERS[layer]), LAYERS[layer][-1]
     exact = exact_results(x, W, gy, grid)[0]
@@ -194,6 +199,7 @@ def compute_between_guards():
             native.normalize(x, *vectors, 1e-5, 0.2, False)
             native.normalize_backward(x, x, *vectors, 1e-5, 0.2, False)
             native.update_by_rmsprop([x], [x], [x], 0.1, 0.9, 1e-8)
+            native.pool(x, 1)
 
 
 def test_nothing_outside_of_the_arrays_is_read_or_written():

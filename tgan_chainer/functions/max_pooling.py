@@ -1,11 +1,8 @@
-import numpy as np
-
 from tgan_chainer.functions.once_differentiable import OnceDifferentiable
-from tgan_chainer.parallel import chunks, for_each
+from tgan_chainer.kernels import native
+from tgan_chainer.kernels.layout import batch_first, batch_last
 
 from chainer import backend
-
-_LARGE = 1 << 18  # elements of an output for which several threads pay
 
 
 def max_pooling(x, axes):
@@ -28,22 +25,17 @@ def max_pooling(x, axes):
 
 class _HalvedAxis(OnceDifferentiable):
     def __init__(self, axis):
-        self.before = (slice(None),) * axis
+        self.axis = axis
 
     def forward(self, inputs):
         self.retain_inputs((0,))
-        first, second, pairs = self._split(inputs[0])
-        xp = backend.get_array_module(first)
-        y = xp.empty_like(first)
-
-        def run(part):
-            y[part] = first[part]
-            xp.maximum(y[pairs][part], second[part], out=y[pairs][part])
-
-        if xp is np and y.size >= _LARGE and len(pairs) > 2:
-            for_each(run, [(slice(None), channels) for channels in chunks(y.shape[1], -(-y.shape[1] // 8))])
-        else:
-            run(())
+        (x,) = inputs
+        if native.computes(x) and self.axis > 0:
+            return (batch_first(native.pool(batch_last(x), self.axis - 1)),)
+        first, second, pairs = self._split(x)
+        y = first.copy(order="K")
+        xp = backend.get_array_module(y)
+        xp.maximum(y[pairs], second, out=y[pairs])
         return (y,)
 
     def gradients(self, indexes, gy):
@@ -58,5 +50,6 @@ class _HalvedAxis(OnceDifferentiable):
         return (gx,)
 
     def _split(self, x):
-        first, second = x[(*self.before, slice(0, None, 2))], x[(*self.before, slice(1, None, 2))]
-        return first, second, (*self.before, slice(second.shape[len(self.before)]))
+        before = (slice(None),) * self.axis
+        first, second = x[(*before, slice(0, None, 2))], x[(*before, slice(1, None, 2))]
+        return first, second, (*before, slice(second.shape[self.axis]))

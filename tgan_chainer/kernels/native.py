@@ -1,4 +1,4 @@
-"""The compiled kernels for a CPU: convolutions, batch normalization, leaky ReLU, tanh and RMSprop in C++.
+"""The compiled kernels for a CPU: what networks compute and RMSprop, in C++.
 
 ``native/`` has their sources, of which ``filtering.hpp`` tells how they convolve. setup.py builds them where
 there is a compiler; where there is none, or with ``TGAN_CHAINER_KERNELS=numpy`` in the environment, NumPy
@@ -11,6 +11,7 @@ for any number of them.
 import ctypes
 import functools
 import hashlib
+import math
 import os
 import pathlib
 import sysconfig
@@ -54,6 +55,7 @@ class _Target(ctypes.Structure):
         ("leaky_relu", _function(_long, *[_array] * 3, _float, _int)),
         ("tanh", _function(_long, *[_array] * 2, _int)),
         ("tanh_backward", _function(_long, *[_array] * 3, _int)),
+        ("pool", _function(_long, _long, _long, *[_array] * 2, _int)),
         ("rmsprop", _function(_long, *[_array] * 4, _float, _float, _float, _int)),
     ]
 
@@ -180,6 +182,14 @@ def tanh_backward(y, gy):
     gx = np.empty_like(y)
     _call("tanh_backward", y.size, y, gy, gx, thread_count())
     return gx
+
+
+def pool(x, axis):
+    """Return x, its ``axis`` halved, rounding up: the larger of each two neighbours."""
+    before, length, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
+    y = np.empty((*before, -(-length // 2), *after), np.float32)
+    _call("pool", math.prod(before), length, math.prod(after), x, y, thread_count())
+    return y
 
 
 def update_by_rmsprop(values, squares, gradients, learning_rate, alpha, eps):

@@ -40,11 +40,12 @@ class BatchNormalization(L.BatchNormalization):
         if chainer.config.train:
             batch = spread_batch()
             batch = batch if batch and batch.sync_bn else None
-            how = slope, self.eps, *statistics, self.decay, batch, getattr(chainer.config, "n_batches", 1)
+            n_batches = getattr(chainer.config, "normalized_batches", 1)
+            how = slope, self.eps, *statistics, self.decay, batch, n_batches
             return batch_normalization(x, gamma, self.beta, *how)
         return fixed_batch_normalization(x, gamma, self.beta, *statistics, slope, self.eps)
 
 
 def separately_normalized(n_batches):
     """Return a context where inputs are so many batches one after the other, with statistics of their own."""
-    return chainer.using_config("n_batches", n_batches)
+    return chainer.using_config("normalized_batches", n_batches)

@@ -1,5 +1,5 @@
-// Batch normalization with the leaky ReLU after it, leaky ReLU alone, tanh and RMSprop: each in as few passes
-// over memory, whose speed is their limit, as there can be.
+// Batch normalization with the leaky ReLU after it, leaky ReLU alone, tanh, pooling and RMSprop: each in as
+// few passes over memory, whose speed is their limit, as there can be.
 #pragma once
 #include "target.hpp"
 #include "threads.hpp"
@@ -242,6 +242,19 @@ inline bool tanh_backward(long n, const float *y, const float *gy, float *gx, in
       auto v = load<lanes>(y + start + i);
       store(gx + start + i, load<lanes>(gy + start + i) * (1 - v * v));
     });
+  });
+}
+
+// x (rows, length, run) → y (rows, ⌈length / 2⌉, run): the larger of each two neighbours; of an odd number,
+// the last one itself. What is no number stays so.
+inline bool pool(long rows, long length, long run, const float *x, float *y, int threads) {
+  const long halved = (length + 1) / 2;
+  return for_parts(rows, 0, threads, [=](long row, float *) {
+    for (long i = 0; i < halved; i++) {
+      const float *a = x + (row * length + 2 * i) * run, *b = 2 * i + 1 < length ? a + run : a;
+      float *to = y + (row * halved + i) * run;
+      for (long k = 0; k < run; k++) to[k] = a[k] < b[k] || b[k] != b[k] ? b[k] : a[k];
+    }
   });
 }
 

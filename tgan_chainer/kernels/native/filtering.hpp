@@ -16,8 +16,9 @@
 //     m3 = (x3 - x1) w2,                     m2 = (x2 - x1) (w0 - w1 + w2) / 2;   y0 = m0 + m1 + m2,   y1 =
 //     m1 - m2 + m3.
 //
-// More points would save more products, but their larger coefficients cost accuracy: F(4, 2) doubles the
-// error.
+// F(4, 3), points 0, ±3/4, ±3/2, infinity; 6 products instead of 12, for the convolutions of C3D alone: its
+// error is three times that of F(2, 3). (With the usual points 0, ±1, ±2 five times: powers of ±3/4 and ±3/2
+// lie nearer together.) F(4, 2), whose error is twice that of F(2, 2), did not pay in training.
 //
 // Strides. A stride of s splits an axis into s phases, elements 0, s, 2s, ...; 1, s + 1, ...; and so on. A
 // kernel of k elements is a filter of ⌈k / s⌉ taps for each phase, element r s + q being tap r of phase q,
@@ -100,6 +101,34 @@ struct ThreeTaps {  // F(2, 3)
   };
 };
 
+struct ThreeTapsToFour {  // F(4, 3)
+  static constexpr int taps = 3, outputs = 4, products = 6;
+  static constexpr float a = .75f, b = 1.5f, aa = a * a, bb = b * b;
+  static constexpr float at_0 = 1 / (aa * bb), at_a = .5f / aa / (aa - bb), at_b = .5f / bb / (bb - aa);
+  struct Input {
+    static constexpr int rows = 6, columns = 6;
+    static constexpr float values[6][6] = {{aa * bb, 0, -aa - bb, 0, 1, 0}, {0, -a * bb, -bb, a, 1, 0},
+                                           {0, a * bb, -bb, -a, 1, 0},      {0, -aa * b, -aa, b, 1, 0},
+                                           {0, aa * b, -aa, -b, 1, 0},      {0, aa * bb, 0, -aa - bb, 0, 1}};
+  };
+  struct Output {
+    static constexpr int rows = 4, columns = 6;
+    static constexpr float values[4][6] = {{1, 1, 1, 1, 1, 0},
+                                           {0, a, -a, b, -b, 0},
+                                           {0, aa, aa, bb, bb, 0},
+                                           {0, a * aa, -a * aa, b * bb, -b * bb, 1}};
+  };
+  struct Kernel {
+    static constexpr int rows = 6, columns = 3;
+    static constexpr float values[6][3] = {{at_0, 0, 0},
+                                           {at_a, a * at_a, aa * at_a},
+                                           {at_a, -a * at_a, aa * at_a},
+                                           {at_b, b * at_b, bb * at_b},
+                                           {at_b, -b * at_b, bb * at_b},
+                                           {0, 0, 1}};
+  };
+};
+
 template <class M>
 constexpr float element(int i, int j, M) {
   return M::values[i][j];
@@ -137,16 +166,16 @@ inline void apply(const V *from, V *to, int step, std::integer_sequence<int, i..
 template <class Z, class Y, class X, class V>
 inline void transform(const V *from, V *to /* (Z::rows, Y::rows, X::rows) */) {
   V along_x[Z::columns * Y::columns * X::rows], along_y[Z::columns * Y::rows * X::rows];
-#pragma GCC unroll 16
+#pragma GCC unroll 36
   for (int zy = 0; zy < Z::columns * Y::columns; zy++)
     apply<X>(from + zy * X::columns, along_x + zy * X::rows, 1, std::make_integer_sequence<int, X::rows>());
-#pragma GCC unroll 4
+#pragma GCC unroll 6
   for (int z = 0; z < Z::columns; z++)
-#pragma GCC unroll 4
+#pragma GCC unroll 6
     for (int x = 0; x < X::rows; x++)
       apply<Y>(along_x + z * Y::columns * X::rows + x, along_y + z * Y::rows * X::rows + x, X::rows,
                std::make_integer_sequence<int, Y::rows>());
-#pragma GCC unroll 16
+#pragma GCC unroll 36
   for (int yx = 0; yx < Y::rows * X::rows; yx++)
     apply<Z>(along_y + yx, to + yx, Y::rows * X::rows, std::make_integer_sequence<int, Z::rows>());
 }
@@ -268,7 +297,8 @@ class Filtering : Geometry {
   // x (large_channels, *large, n), W (small_channels, large_channels, *kernel), bias (small_channels) or null
   // → y (small_channels, *small, n).
   bool convolve(const float *x, const float *W, const float *bias, float *y) const {
-    if (E == 1 && n % COLUMNS == 0) return convolve_in_place(x, W, bias, y);
+    if (E == 1 && (n % COLUMNS == 0 || (stride[2] == 1 && small[2] * n % COLUMNS == 0)))
+      return convolve_in_place(x, W, bias, y);
     const long depth = large_rows, panels = divide_up(unit_count(), UNITS);
     const long most = larger(1L, smaller(16L, BLOCK / (E * depth * COLUMNS)));
     const long block = larger(1L, smaller(most, panels / (2 * threads)));
@@ -315,35 +345,52 @@ class Filtering : Geometry {
     return done;
   }
 
-  // The same for direct sums over batches that fill panels: what the windows hold can be read where it lies.
+  // The same for direct sums over runs that fill panels: what windows hold can be read where it lies. A run
+  // is a batch, or, where that is small and the last axis has a stride of 1, a row: neighbouring windows then
+  // lie one batch apart, in copies of rows with their padding.
   bool convolve_in_place(const float *x, const float *W, const float *bias, float *y) const {
     float *U = transformed_kernel<false>(W);
     if (!U) return false;
+    const bool by_rows = n % COLUMNS;
+    const long runs = by_rows ? 1 : small[2], run = small[2] / runs * n;
+    // Floats of a row that windows see, padding included, and of those before and in it that exist.
+    const long padded_row = by_rows ? (small[2] + kernel[2] - 1) * n : 0, before = pad[2] * n;
+    const long existing = smaller(large[2] * n, padded_row - before);
     // Rows that are read at a time. Channels lie at distances that fall on the same places of the cache.
-    const long group = larger(1L, smaller(large_channels, 32 / n_phases));
-    bool done =
-        for_parts(small[0] * small[1], n + 2 * group * n_phases, threads, [&](long part, float *zeros) {
-          const float **rows = (const float **)(zeros + n);
-          memset(zeros, 0, 4 * n);
-          Unit unit{{part / small[1], part % small[1], 0}, 0, lanes};
-          for (long m = 0; m < small_channels; m++) {
-            float *to = y + m * small_size + output_place(unit, 0);
-            for (long i = 0; i < small[2] * n; i++) to[i] = bias ? bias[m] : 0;
-          }
-          for (long c = 0; c < large_channels; c += group)
-            for (unit.tile[2] = 0; unit.tile[2] < small[2]; unit.tile[2]++) {
-              long depth = 0;
-              for (long k = c; k < smaller(c + group, large_channels); k++)
-                for_phases(unit, [&](long, const Window &window) {
-                  const long place = window.place(0);
-                  rows[depth++] = place < 0 ? zeros : x + k * large_size + place;
-                });
-              for_blocks(small_channels, [&](long start, int height) {
-                add_product(height, depth, U + start * large_rows + c * n_phases * height, rows,
-                            y + start * small_size + output_place(unit, 0), small_size);
-              });
-            }
-        });
+    const long group = larger(1L, smaller(large_channels, (by_rows ? 96 : 32) / n_phases));
+    const long most = group * n_phases, scratch = run + 2 * most + most / kernel[2] * padded_row;
+    bool done = for_parts(small[0] * small[1], scratch, threads, [&](long part, float *zeros) {
+      const float **rows = (const float **)(zeros + run);
+      float *padded_rows = zeros + run + 2 * most;
+      memset(zeros, 0, 4 * run);
+      memset(padded_rows, 0, 4 * (scratch - run - 2 * most));
+      Unit unit{{part / small[1], part % small[1], 0}, 0, lanes};
+      for (long m = 0; m < small_channels; m++) {
+        float *to = y + m * small_size + output_place(unit, 0);
+        for (long i = 0; i < small[2] * n; i++) to[i] = bias ? bias[m] : 0;
+      }
+      for (long c = 0; c < large_channels; c += group)
+        for (unit.tile[2] = 0; unit.tile[2] < runs; unit.tile[2]++) {
+          long depth = 0;
+          for (long k = c; k < smaller(c + group, large_channels); k++)
+            for_phases(unit, [&](long phase, const Window &window) {
+              const float *channel = x + k * large_size;
+              if (!by_rows) {
+                const long place = window.place(0);
+                rows[depth++] = place < 0 ? zeros : channel + place;
+                return;
+              }
+              const long tap = phase % kernel[2], row = window.at[0][0] + window.at[1][0];
+              float *padded = padded_rows + depth / kernel[2] * padded_row;
+              if (row >= 0 && tap == 0) memcpy(padded + before, channel + row, 4 * existing);
+              rows[depth++] = row < 0 ? zeros : padded + tap * n;
+            });
+          for_blocks(small_channels, [&](long start, int height) {
+            add_product(height, depth, U + start * large_rows + c * n_phases * height, rows, run,
+                        y + start * small_size + output_place(unit, 0), small_size);
+          });
+        }
+    });
     free(U);
     return done;
   }
@@ -458,7 +505,7 @@ class Filtering : Geometry {
               const long first[3] = {(i[0] + pad[0]) % stride[0], (i[1] + pad[1]) % stride[1],
                                      (column + pad[2]) % stride[2]};
               for_blocks(large_channels, [&](long start, int height) {
-                add_product(height, count, of_first_tap(first) + start * depth + m * n_met * height, rows,
+                add_product(height, count, of_first_tap(first) + start * depth + m * n_met * height, rows, n,
                             x + start * large_size + (part * large[2] + column) * n, large_size);
               });
             }
@@ -592,14 +639,14 @@ class Filtering : Geometry {
   }
 
  private:
-  // Add to `height` rows of a batch, which are to_row apart, the product of packed factors and of rows.
-  void add_product(int height, long depth, const float *factors, const float *const *rows, float *to,
-                   long to_row) const {
+  // Add to `height` runs, which are to_row apart, the product of packed factors and of rows.
+  static void add_product(int height, long depth, const float *factors, const float *const *rows, long run,
+                          float *to, long to_row) {
     long i = 0;
     auto panel = [&](long k) { return rows[k] + i; };
-    for (; height <= 3 && i + 2 * COLUMNS <= n; i += 2 * COLUMNS)
+    for (; height <= 3 && i + 2 * COLUMNS <= run; i += 2 * COLUMNS)
       multiply_rows<true, true, 3, 4>(height, depth, factors, 0, panel, to + i, to_row);
-    for (; i < n; i += COLUMNS) multiply_rows<true, true>(height, depth, factors, 0, panel, to + i, to_row);
+    for (; i < run; i += COLUMNS) multiply_rows<true, true>(height, depth, factors, 0, panel, to + i, to_row);
   }
 
   // sums[a][b] += the products of vector after vector of a batch.
@@ -722,24 +769,37 @@ class Filtering : Geometry {
       }
   }
 
+  // The elements at places along three axes, zeros where there is none. Unless all exist they are gathered
+  // first, for only elements at fixed distances does the compiler hold in registers.
+  template <int NZ, int NY, int NX>
+  static inline void load_elements(const float *from, const long *const *at, const long *step, int n,
+                                   V *elements) {
+    constexpr long of_gathered[3] = {NY * NX * lanes, NX * lanes, lanes};
+    V gathered[NZ * NY * NX];
+    const long start = at[0][0] + at[1][0] + at[2][0], end = at[0][NZ - 1] + at[1][NY - 1] + at[2][NX - 1];
+    const float *first = (const float *)gathered;
+    if (n == lanes && start >= 0 && end >= 0)
+      first = from + start;
+    else {
+      step = of_gathered;
+      for (int zy = 0; zy < NZ * NY; zy++)
+        for (int x = 0; x < NX; x++) {
+          const long place = at[0][zy / NY] + at[1][zy % NY] + at[2][x];
+          gathered[zy * NX + x] = place < 0 ? V{} : load<lanes>(from + place, n);
+        }
+    }
+#pragma GCC unroll 144
+    for (int e = 0; e < NZ * NY * NX; e++)
+      elements[e] = load<lanes>(first + e / (NY * NX) * step[0] + e / NX % NY * step[1] + e % NX * step[2]);
+  }
+
   // B x of a window of one channel: product e of phase q to to[e * of_product + q * of_phase].
   inline void load_window(const float *x, const Unit &unit, float *to, long of_product, long of_phase) const {
-    x += unit.start;
     for_phases(unit, [&](long phase, const Window &window) {
       V elements[E], transformed[E];
-      if (unit.n == lanes && window.is_whole()) {
-        const float *first = x + window.place(0);
-#pragma GCC unroll 64
-        for (int e = 0; e < E; e++) elements[e] = load<lanes>(first + window_distance(e));
-      } else {
-#pragma GCC unroll 64
-        for (int e = 0; e < E; e++) {
-          const long place = window.place(e);
-          elements[e] = place < 0 ? V{} : load<lanes>(x + place, unit.n);
-        }
-      }
+      load_elements<EZ, EY, EX>(x + unit.start, window.at, window_step, unit.n, elements);
       transform<typename Z::Input, typename Y::Input, typename X::Input>(elements, transformed);
-#pragma GCC unroll 64
+#pragma GCC unroll 144
       for (int e = 0; e < E; e++) store(to + e * of_product + phase * of_phase, transformed[e]);
     });
   }
@@ -750,20 +810,20 @@ class Filtering : Geometry {
     x += unit.start;
     for_phases(unit, [&](long phase, const Window &window) {
       V transformed[E], elements[E];
-#pragma GCC unroll 64
+#pragma GCC unroll 144
       for (int e = 0; e < E; e++) transformed[e] = load<lanes>(from + e * of_product + phase * of_phase);
       transform<Transposed<typename Z::Input>, Transposed<typename Y::Input>, Transposed<typename X::Input>>(
           transformed, elements);
       if (unit.n == lanes && window.is_whole() && window.shared == SHARED_INSIDE) {
         float *first = x + window.place(0);
-#pragma GCC unroll 64
+#pragma GCC unroll 144
         for (int e = 0; e < E; e++) {
           float *to = first + window_distance(e);
           store(to, elements[e] + (shares(SHARED_INSIDE, e) ? load<lanes>(to) : V{} + bias));
         }
         return;
       }
-#pragma GCC unroll 64
+#pragma GCC unroll 144
       for (int e = 0; e < E; e++) {
         const long place = window.place(e);
         if (place < 0) continue;
@@ -773,10 +833,6 @@ class Filtering : Geometry {
     });
   }
 
-  // Whether a tile is of `lanes` elements of the batch, and all its outputs exist.
-  inline bool is_whole(const Unit &unit) const {
-    return unit.n == lanes && output_place(unit, MZ * MY * MX - 1) >= 0;
-  }
   inline long output_distance(int i) const {
     return i / (MY * MX) * output_step[0] + i / MX % MY * output_step[1] + i % MX * output_step[2];
   }
@@ -789,39 +845,30 @@ class Filtering : Geometry {
 
   // Aᵀ gy of a tile of one channel: product e to to[e * of_product].
   inline void load_tile(const float *gy, const Unit &unit, float *to, long of_product) const {
+    const long *const at[3] = {of_outputs[0] + unit.tile[0] * MZ, of_outputs[1] + unit.tile[1] * MY,
+                               of_outputs[2] + unit.tile[2] * MX};
     V elements[MZ * MY * MX], transformed[E];
-    gy += unit.start;
-    if (is_whole(unit)) {
-      const float *first = gy + output_place(unit, 0);
-#pragma GCC unroll 8
-      for (int i = 0; i < MZ * MY * MX; i++) elements[i] = load<lanes>(first + output_distance(i));
-    } else {
-#pragma GCC unroll 8
-      for (int i = 0; i < MZ * MY * MX; i++) {
-        const long place = output_place(unit, i);
-        elements[i] = place < 0 ? V{} : load<lanes>(gy + place, unit.n);
-      }
-    }
+    load_elements<MZ, MY, MX>(gy + unit.start, at, output_step, unit.n, elements);
     transform<Transposed<typename Z::Output>, Transposed<typename Y::Output>, Transposed<typename X::Output>>(
         elements, transformed);
-#pragma GCC unroll 64
+#pragma GCC unroll 144
     for (int e = 0; e < E; e++) store(to + e * of_product, transformed[e]);
   }
 
   // A of the products: a tile of the output.
   inline void store_tile(const float *from, long of_product, float *y, const Unit &unit, float bias) const {
     V transformed[E], elements[MZ * MY * MX];
-#pragma GCC unroll 64
+#pragma GCC unroll 144
     for (int e = 0; e < E; e++) transformed[e] = load<lanes>(from + e * of_product);
     transform<typename Z::Output, typename Y::Output, typename X::Output>(transformed, elements);
     y += unit.start;
-    if (is_whole(unit)) {
+    if (unit.n == lanes && output_place(unit, MZ * MY * MX - 1) >= 0) {
       float *first = y + output_place(unit, 0);
-#pragma GCC unroll 8
+#pragma GCC unroll 32
       for (int i = 0; i < MZ * MY * MX; i++) store(first + output_distance(i), elements[i] + bias);
       return;
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 32
     for (int i = 0; i < MZ * MY * MX; i++) {
       const long place = output_place(unit, i);
       if (place >= 0) store(y + place, elements[i] + bias, unit.n);

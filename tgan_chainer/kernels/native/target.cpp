@@ -11,18 +11,19 @@
 namespace TARGET {
 
 template <int lanes, class Z, class Y, class X>
+bool convolve(int, const Geometry &geometry, const float *x, const float *W, const float *bias, float *y,
+              int threads) {
+  Filtering<lanes, Z, Y, X> filtering(geometry, threads);
+  return filtering && filtering.convolve(x, W, bias, y);
+}
+
+template <int lanes, class Z, class Y, class X>
 bool run(int operation, const Geometry &geometry, const float *a, const float *b, const float *bias,
          float *to, int threads) {
+  if (operation == 0) return convolve<lanes, Z, Y, X>(0, geometry, a, b, bias, to, threads);
   Filtering<lanes, Z, Y, X> filtering(geometry, threads);
   if (!filtering) return false;
-  switch (operation) {
-    case 0:
-      return filtering.convolve(a, b, bias, to);
-    case 1:
-      return filtering.deconvolve(a, b, bias, to);
-    default:
-      return filtering.kernel_gradient(a, b, to);
-  }
+  return operation == 1 ? filtering.deconvolve(a, b, bias, to) : filtering.kernel_gradient(a, b, to);
 }
 
 // Vectors that transforms work on: of AVX-512 only half of one, since batches are small.
@@ -47,9 +48,14 @@ bool filter(int operation, const long *numbers, const float *a, const float *b, 
   if (is_narrow || g.large_channels < 8 || !has_taps(1, 3) || !has_taps(2, 3))
     return use(run<LANES, DirectSum, DirectSum, DirectSum>);
   if (!has_taps(0, 3)) return use(run<LANES, DirectSum, ThreeTaps, ThreeTaps>);
-  // C3D scores videos in small batches, for which vectors of fewer lanes waste less.
-  return use(g.n <= 4 ? run<4, ThreeTaps, ThreeTaps, ThreeTaps>
-                      : run<LANES, ThreeTaps, ThreeTaps, ThreeTaps>);
+  if (operation != 0) return use(run<LANES, ThreeTaps, ThreeTaps, ThreeTaps>);
+  // C3D scores videos in small batches, for which vectors of fewer lanes waste less. On short axes there are
+  // too few tiles for what a kernel of 144 products costs.
+  if (smaller(g.small[1], g.small[2]) > 16)
+    return use(g.n <= 4 ? convolve<4, ThreeTaps, ThreeTapsToFour, ThreeTapsToFour>
+                        : convolve<LANES, ThreeTaps, ThreeTapsToFour, ThreeTapsToFour>);
+  return use(g.n <= 4 ? convolve<4, ThreeTaps, ThreeTaps, ThreeTaps>
+                      : convolve<LANES, ThreeTaps, ThreeTaps, ThreeTaps>);
 }
 
 #define STRING(name) #name
@@ -57,6 +63,6 @@ bool filter(int operation, const long *numbers, const float *a, const float *b, 
 extern const tgan::Target target;
 const tgan::Target target{
     NAME(TARGET), filter, normalize,     find_statistics, normalize_backward, normalize_backward_of_part,
-    leaky_relu,   tanh,   tanh_backward, rmsprop};
+    leaky_relu,   tanh,   tanh_backward, pool,            rmsprop};
 
 }  // namespace TARGET

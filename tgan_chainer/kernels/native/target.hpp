@@ -31,6 +31,7 @@ struct Target {
   bool (*leaky_relu)(long n, const float *x, const float *other, float *to, float slope, int threads);
   bool (*tanh)(long n, const float *x, float *y, int threads);
   bool (*tanh_backward)(long n, const float *y, const float *gy, float *gx, int threads);
+  bool (*pool)(long rows, long length, long run, const float *x, float *y, int threads);
   bool (*rmsprop)(long count, const long *sizes, float *const *values, float *const *squares,
                   const float *const *gradients, float learning_rate, float alpha, float eps, int threads);
 };

@@ -85,9 +85,9 @@ def load_preset(name):
 
 
 def _settings_of(name):
-    """Return the settings that the file of a configuration names, but for its data, a dict."""
+    """Return the settings that the file of a configuration names, but for its data and seed, a dict."""
     settings = read_yaml(os.path.join(CONFIGS, f"{name}.yaml"), "a YAML file")
-    return {key: value for key, value in settings.items() if key not in (*NO_OPTIONS, "data")}
+    return {key: value for key, value in settings.items() if key not in (*NO_OPTIONS, "data", "seed")}
 
 
 @dataclasses.dataclass(frozen=True)

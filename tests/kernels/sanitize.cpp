@@ -89,6 +89,7 @@ int main() {
     const long sizes[2] = {size, C};
     auto x = numbers(size), to = numbers(size), gamma = numbers(C), beta = numbers(C),
          mean = numbers(C * batches), var = numbers(C * batches), ggamma = mean, gbeta = mean;
+    auto pooled = numbers(C * ((batches * large_size + 1) / 2) * g[0]);
     const float *shift = i % 2 ? beta.data() : nullptr;
     tgan::Normalization normalization{C,           batches,    length, g[0], gamma.data(), shift,
                                       mean.data(), var.data(), 1e-5f,  0.2f, threads,      i % 4 == 0};
@@ -100,7 +101,7 @@ int main() {
                                              gbeta.data(), 2. * length) &&
            target.leaky_relu(size, x.data(), to.data(), to.data(), 0.2f, threads) &&
            target.tanh(size, x.data(), to.data(), threads) &&
-           target.pool(C, batches * large_size, g[0], x.data(), to.data(), threads) &&
+           target.pool(C, batches * large_size, g[0], x.data(), pooled.data(), threads) &&
            target.tanh_backward(size, to.data(), x.data(), to.data(), threads);
     float *values[2] = {x.data(), gamma.data()}, *squares[2] = {to.data(), mean.data()};
     auto gradients = numbers(size);

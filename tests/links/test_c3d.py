@@ -161,6 +161,17 @@ def test_only_the_layers_that_were_asked_for_come_back():
             np.testing.assert_array_equal(found[name], everything[name])
 
 
+def test_videos_are_scored_eight_at_a_time_and_learned_from_together(monkeypatch):
+    network, sizes = narrow(size=16), []
+    outputs = network._outputs
+    monkeypatch.setattr(network, "_outputs", lambda h: sizes.append(len(h)) or outputs(h))
+    x = random_input(19, network)
+    for train, enable_backprop in ((False, False), (True, False), (False, True)):
+        with chainer.using_config("train", train), chainer.using_config("enable_backprop", enable_backprop):
+            assert len(network(x)["fc8"]) == 19
+    assert sizes == [8, 8, 3, 19, 19]
+
+
 def test_many_videos_are_scored_as_one_by_one():
     network = narrow(size=16)
     x = random_input(19, network)

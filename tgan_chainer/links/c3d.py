@@ -10,7 +10,8 @@ import chainer
 import chainer.functions as F
 import chainer.links as L
 
-# So many videos at a time fit into a CPU's caches and its kept memory: a batch of 32 takes a third less time.
+# The maps of so many videos are small enough for freed memory to be kept (see parallel.py), by which a batch
+# of 32 takes a third less time.
 _VIDEOS_ON_CPU = 8
 
 LAYERS = "pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7", "fc8"

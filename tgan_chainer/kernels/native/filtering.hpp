@@ -346,7 +346,7 @@ class Filtering : Geometry {
   }
 
   // The same for direct sums over runs that fill panels: what windows hold can be read where it lies. A run
-  // is a batch, or, where that is small and the last axis has a stride of 1, a row: neighbouring windows then
+  // is a batch, or, where that fills none and the last axis has a stride of 1, a row: neighbouring windows then
   // lie one batch apart, in copies of rows with their padding.
   bool convolve_in_place(const float *x, const float *W, const float *bias, float *y) const {
     float *U = transformed_kernel<false>(W);

@@ -25,7 +25,7 @@ Contenders (the code of the others is in experiments/peers/):
   ...+jemalloc, ...+tcmalloc         the same with another allocator preloaded, where it is installed (Debian:
                          libjemalloc2, libtcmalloc-minimal4)
   pytorch:cudnn.benchmark, pytorch:float32 (without TF32)            on a GPU
-  pytorch:compile        with torch.compile, which takes minutes to begin; only when asked for
+  pytorch:compile        with torch.compile, which takes a minute to begin; only when asked for
 
 Each runs in a process of its own with the same number of threads. They take turns, so that a disturbance
 hits all of them: one iteration each on a CPU, five on a GPU. The first turn is not counted. Shown are the

@@ -79,8 +79,8 @@ class VideoClassifier(chainer.Chain):
 
     @property
     def batch_size(self):
-        """Videos at a time: 8 on a CPU, of whose vectors that is a whole number, 32 on a GPU."""
-        return 8 if self.xp is np else 32
+        """Videos at a time: those that C3D takes on a CPU, 32 on a GPU."""
+        return self.c3d.VIDEOS_ON_CPU if self.xp is np else 32
 
     @property
     def input(self):

@@ -10,10 +10,6 @@ import chainer
 import chainer.functions as F
 import chainer.links as L
 
-# The maps of so many videos are small enough for freed memory to be kept (see parallel.py), by which a batch
-# of 32 takes a third less time.
-_VIDEOS_ON_CPU = 8
-
 LAYERS = "pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7", "fc8"
 
 
@@ -39,6 +35,10 @@ class C3D(chainer.Chain):
     Raises:
         InputError: An argument is out of range.
     """
+
+    # The maps of so many videos are small enough for freed memory to be kept (see parallel.py), by which a
+    # batch of 32 takes a third less time.
+    VIDEOS_ON_CPU = 8
 
     def __init__(
         self, n_classes=101, width=64, n_units=4096, n_frames=16, size=112, dropout=0.5, use_bn=False
@@ -93,9 +93,9 @@ class C3D(chainer.Chain):
         if unknown := [name for name in layers if name not in LAYERS]:
             raise InputError(f"layers must be of {', '.join(LAYERS)}, not {', '.join(unknown)}")
         learns = chainer.config.train or chainer.config.enable_backprop
-        if len(x) > _VIDEOS_ON_CPU and self.xp is np and not learns:
-            starts = range(0, len(x), _VIDEOS_ON_CPU)
-            parts = [self.forward(x[i : i + _VIDEOS_ON_CPU], layers) for i in starts]
+        if len(x) > self.VIDEOS_ON_CPU and self.xp is np and not learns:
+            starts = range(0, len(x), self.VIDEOS_ON_CPU)
+            parts = [self.forward(x[i : i + self.VIDEOS_ON_CPU], layers) for i in starts]
             return {name: F.concat([part[name] for part in parts], axis=0) for name in parts[0]}
         return {name: h for name, h in self._outputs(x) if name in layers}
 

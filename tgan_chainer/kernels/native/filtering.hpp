@@ -744,9 +744,10 @@ class Filtering : Geometry {
   // Window::shared where there is a window before along every axis.
   static constexpr int SHARED_INSIDE = EZ - MZ | (EY - MY) << 8 | (EX - MX) << 16;
 
-  // Distance in memory from a window's first element.
-  inline long window_distance(int e) const {
-    return e / (EY * EX) * window_step[0] + e / EX % EY * window_step[1] + e % EX * window_step[2];
+  // Distance in memory of element e of (·, NY, NX) from the first one.
+  template <int NY, int NX>
+  static inline long distance(int e, const long *step) {
+    return e / (NY * NX) * step[0] + e / NX % NY * step[1] + e % NX * step[2];
   }
 
   // Call function(phase's number, window) for every phase.
@@ -789,8 +790,7 @@ class Filtering : Geometry {
         }
     }
 #pragma GCC unroll 144
-    for (int e = 0; e < NZ * NY * NX; e++)
-      elements[e] = load<lanes>(first + e / (NY * NX) * step[0] + e / NX % NY * step[1] + e % NX * step[2]);
+    for (int e = 0; e < NZ * NY * NX; e++) elements[e] = load<lanes>(first + distance<NY, NX>(e, step));
   }
 
   // B x of a window of one channel: product e of phase q to to[e * of_product + q * of_phase].
@@ -818,7 +818,7 @@ class Filtering : Geometry {
         float *first = x + window.place(0);
 #pragma GCC unroll 144
         for (int e = 0; e < E; e++) {
-          float *to = first + window_distance(e);
+          float *to = first + distance<EY, EX>(e, window_step);
           store(to, elements[e] + (shares(SHARED_INSIDE, e) ? load<lanes>(to) : V{} + bias));
         }
         return;
@@ -831,10 +831,6 @@ class Filtering : Geometry {
         store(x + place, elements[e], unit.n);
       }
     });
-  }
-
-  inline long output_distance(int i) const {
-    return i / (MY * MX) * output_step[0] + i / MX % MY * output_step[1] + i % MX * output_step[2];
   }
 
   // The place of output i of a tile.
@@ -865,7 +861,8 @@ class Filtering : Geometry {
     if (unit.n == lanes && output_place(unit, MZ * MY * MX - 1) >= 0) {
       float *first = y + output_place(unit, 0);
 #pragma GCC unroll 32
-      for (int i = 0; i < MZ * MY * MX; i++) store(first + output_distance(i), elements[i] + bias);
+      for (int i = 0; i < MZ * MY * MX; i++)
+        store(first + distance<MY, MX>(i, output_step), elements[i] + bias);
       return;
     }
 #pragma GCC unroll 32

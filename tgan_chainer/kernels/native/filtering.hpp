@@ -346,8 +346,8 @@ class Filtering : Geometry {
   }
 
   // The same for direct sums over runs that fill panels: what windows hold can be read where it lies. A run
-  // is a batch, or, where that fills none and the last axis has a stride of 1, a row: neighbouring windows then
-  // lie one batch apart, in copies of rows with their padding.
+  // is a batch, or, where that fills none and the last axis has a stride of 1, a row: neighbouring windows
+  // then lie one batch apart, in copies of rows with their padding.
   bool convolve_in_place(const float *x, const float *W, const float *bias, float *y) const {
     float *U = transformed_kernel<false>(W);
     if (!U) return false;
@@ -358,21 +358,26 @@ class Filtering : Geometry {
     const long existing = smaller(large[2] * n, padded_row - before);
     // Rows that are read at a time. Channels lie at distances that fall on the same places of the cache.
     const long group = larger(1L, smaller(large_channels, (by_rows ? 96 : 32) / n_phases));
-    const long most = group * n_phases, scratch = run + 2 * most + most / kernel[2] * padded_row;
+    const long most = group * n_phases, step = stride[2] * n, n_zeros = run + (runs - 1) * step;
+    const long scratch = n_zeros + 2 * most + most / kernel[2] * padded_row;
     bool done = for_parts(small[0] * small[1], scratch, threads, [&](long part, float *zeros) {
-      const float **rows = (const float **)(zeros + run);
-      float *padded_rows = zeros + run + 2 * most;
-      memset(zeros, 0, 4 * run);
-      memset(padded_rows, 0, 4 * (scratch - run - 2 * most));
+      const float **rows = (const float **)(zeros + n_zeros);
+      float *padded_rows = zeros + n_zeros + 2 * most;
+      memset(zeros, 0, 4 * n_zeros);
+      memset(padded_rows, 0, 4 * (scratch - n_zeros - 2 * most));
       Unit unit{{part / small[1], part % small[1], 0}, 0, lanes};
       for (long m = 0; m < small_channels; m++) {
         float *to = y + m * small_size + output_place(unit, 0);
         for (long i = 0; i < small[2] * n; i++) to[i] = bias ? bias[m] : 0;
       }
-      for (long c = 0; c < large_channels; c += group)
+      for (long c = 0; c < large_channels; c += group) {
+        Neighbours neighbours;
+        long depth = 0;
         for (unit.tile[2] = 0; unit.tile[2] < runs; unit.tile[2]++) {
-          long depth = 0;
-          for (long k = c; k < smaller(c + group, large_channels); k++)
+          const long *window = of_window[2] + unit.tile[2] * phases[2];
+          const bool is_next = neighbours.adds(window[0] >= 0 && window[phases[2] - 1] >= 0);
+          if (!is_next) depth = 0;
+          for (long k = c; k < smaller(c + group, large_channels) && !is_next; k++)
             for_phases(unit, [&](long phase, const Window &window) {
               const float *channel = x + k * large_size;
               if (!by_rows) {
@@ -386,10 +391,12 @@ class Filtering : Geometry {
               rows[depth++] = row < 0 ? zeros : padded + tap * n;
             });
           for_blocks(small_channels, [&](long start, int height) {
-            add_product(height, depth, U + start * large_rows + c * n_phases * height, rows, run,
-                        y + start * small_size + output_place(unit, 0), small_size);
+            add_product(height, depth, U + start * large_rows + c * n_phases * height, rows,
+                        neighbours.before * step, run, y + start * small_size + output_place(unit, 0),
+                        small_size);
           });
         }
+      }
     });
     free(U);
     return done;
@@ -468,9 +475,9 @@ class Filtering : Geometry {
         for (q[2] = 0; q[2] < stride[2]; q[2]++)
           for_blocks(large_channels, [&](long start, int height) {
             for (long k = 0; k < depth; k++) {
-              const long t = k % n_met, tap[3] = {q[0] + t / (met[1] * met[2]) * stride[0],
-                                                  q[1] + t / met[2] % met[1] * stride[1],
-                                                  q[2] + t % met[2] * stride[2]};
+              const long t = k % n_met,
+                         tap[3] = {q[0] + t / (met[1] * met[2]) * stride[0],
+                                   q[1] + t / met[2] % met[1] * stride[1], q[2] + t % met[2] * stride[2]};
               const bool exists = tap[0] < kernel[0] && tap[1] < kernel[1] && tap[2] < kernel[2];
               const long place = place_of_tap(tap[0], tap[1], tap[2]);
               float *to = of_first_tap(q) + start * depth + k * height;
@@ -480,11 +487,11 @@ class Filtering : Geometry {
               }
             }
           });
-    const long group = larger(1L, smaller(small_channels, 32 / n_met));
+    const long group = larger(1L, smaller(small_channels, 32 / n_met)), n_zeros = small[2] * n;
     bool done =
-        for_parts(large[0] * large[1], n + 2 * group * n_met, threads, [&](long part, float *zeros) {
-          const float **rows = (const float **)(zeros + n);
-          memset(zeros, 0, 4 * n);
+        for_parts(large[0] * large[1], n_zeros + 2 * group * n_met, threads, [&](long part, float *zeros) {
+          const float **rows = (const float **)(zeros + n_zeros);
+          memset(zeros, 0, 4 * n_zeros);
           const long i[2] = {part / large[1], part % large[1]};
           const long *of_z = of_meeting[0] + i[0] * met[0], *of_y = of_meeting[1] + i[1] * met[1];
           for (long c = 0; c < large_channels; c++) {
@@ -492,22 +499,28 @@ class Filtering : Geometry {
             for (long k = 0; k < large[2] * n; k++) to[k] = bias ? bias[c] : 0;
           }
           for (long m = 0; m < small_channels; m += group)
-            for (long column = 0; column < large[2]; column++) {
-              long count = 0;
-              const long *of_x = of_meeting[2] + column * met[2];
-              for (long k = m; k < smaller(m + group, small_channels); k++)
-                for (long tz = 0; tz < met[0]; tz++)
-                  for (long ty = 0; ty < met[1]; ty++)
-                    for (long tx = 0; tx < met[2]; tx++) {
-                      const long place = of_z[tz] + of_y[ty] + of_x[tx];
-                      rows[count++] = place < 0 ? zeros : y + k * small_size + place;
-                    }
-              const long first[3] = {(i[0] + pad[0]) % stride[0], (i[1] + pad[1]) % stride[1],
-                                     (column + pad[2]) % stride[2]};
-              for_blocks(large_channels, [&](long start, int height) {
-                add_product(height, count, of_first_tap(first) + start * depth + m * n_met * height, rows, n,
-                            x + start * large_size + (part * large[2] + column) * n, large_size);
-              });
+            for (long q = 0; q < stride[2]; q++) {
+              Neighbours neighbours;
+              for (long column = q; column < large[2]; column += stride[2]) {
+                const long *of_x = of_meeting[2] + column * met[2];
+                const bool is_next = neighbours.adds(of_x[0] >= 0 && of_x[met[2] - 1] >= 0);
+                const long end = smaller(m + group, small_channels), count = (end - m) * n_met;
+                const float **row = rows;
+                for (long k = m; k < end && !is_next; k++)
+                  for (long tz = 0; tz < met[0]; tz++)
+                    for (long ty = 0; ty < met[1]; ty++)
+                      for (long tx = 0; tx < met[2]; tx++) {
+                        const long place = of_z[tz] + of_y[ty] + of_x[tx];
+                        *row++ = place < 0 ? zeros : y + k * small_size + place;
+                      }
+                const long first[3] = {(i[0] + pad[0]) % stride[0], (i[1] + pad[1]) % stride[1],
+                                       (column + pad[2]) % stride[2]};
+                for_blocks(large_channels, [&](long start, int height) {
+                  add_product(height, count, of_first_tap(first) + start * depth + m * n_met * height, rows,
+                              neighbours.before * n, n,
+                              x + start * large_size + (part * large[2] + column) * n, large_size);
+                });
+              }
             }
         });
     free(U);
@@ -589,8 +602,8 @@ class Filtering : Geometry {
   // vectors that are read where they lie.
   bool kernel_gradient_in_place(const float *x, const float *gy, float *gW) const {
     constexpr int CHANNELS = 4, SHIFTS = 3;  // at a time: so many sums fit into the registers
-    const long rows = small[0] * small[1], parts = smaller(rows, 8L);
-    const long size = small_channels * large_channels * kernel[0] * kernel[1] * kernel[2];
+    const long rows = small[0] * small[1], parts = smaller(rows, 8L), pitch = stride[2];
+    const long n_taps = kernel[0] * kernel[1] * kernel[2], size = small_channels * large_channels * n_taps;
     float *sums = allocate(parts * size * WIDTH);
     if (!sums) return false;
     memset(sums, 0, 4 * parts * size * WIDTH);
@@ -598,36 +611,50 @@ class Filtering : Geometry {
       memset(zeros, 0, 4 * n);
       for (long row = rows * part / parts; row < rows * (part + 1) / parts; row++)
         for (long pair = 0; pair < divide_up(small_channels, CHANNELS) * large_channels; pair++)
-          for (long zy = 0; zy < kernel[0] * kernel[1]; zy++) {
+          for (long tap = 0; tap < n_taps; tap += SHIFTS) {
             const long m = pair / large_channels * CHANNELS, c = pair % large_channels;
-            const long z = row / small[1], y = row % small[1];
-            const long from = of_window[0][z * kernel[0] + zy / kernel[1]] +
-                              of_window[1][y * kernel[1] + zy % kernel[1]];
-            if (from < 0) continue;
-            for (long tap = 0; tap < kernel[2]; tap += SHIFTS) {
-              Vector<WIDTH> products[CHANNELS][SHIFTS] = {};
-              for (long i = 0; i < small[2]; i++) {
-                const float *of_y[CHANNELS], *of_x[SHIFTS];
-                const float *first = gy + m * small_size + (row * small[2] + i) * n;
-                for (int a = 0; a < CHANNELS; a++)
-                  of_y[a] = m + a < small_channels ? first + a * small_size : zeros;
-                for (int b = 0; b < SHIFTS; b++) {
-                  const long place = tap + b < kernel[2] ? of_window[2][i * kernel[2] + tap + b] : NOWHERE;
-                  of_x[b] = place < 0 ? zeros : x + c * large_size + from + place;
-                }
-                add_products(of_y, of_x, products);
-              }
-              for (int a = 0; a < CHANNELS && m + a < small_channels; a++)
-                for (int b = 0; b < SHIFTS && tap + b < kernel[2]; b++) {
-                  const long of_pair = (m + a) * large_channels + c;
-                  const long place = (of_pair * kernel[0] * kernel[1] + zy) * kernel[2] + tap + b;
-                  float *to = sums + (part * size + place) * WIDTH;
-                  store(to, load<WIDTH>(to) + products[a][b]);
-                }
+            const int shifts = int(smaller((long)SHIFTS, n_taps - tap));
+            // Where in x the taps see the row's first output, and the outputs that see something there. Those
+            // that do for all taps come together.
+            long places[SHIFTS], begin = 0, end = small[2];
+            bool is_seen = false;
+            for (int b = 0; b < shifts; b++) {
+              const long k = tap + b, of_x = k % kernel[2];
+              const long z = row / small[1] * kernel[0] + k / (kernel[1] * kernel[2]);
+              const long y = row % small[1] * kernel[1] + k / kernel[2] % kernel[1];
+              places[b] = of_window[0][z] + of_window[1][y];
+              is_seen |= places[b] >= 0;
+              begin = larger(begin, divide_up(larger(0L, pad[2] - of_x), pitch));
+              const long last = large[2] - 1 + pad[2] - of_x;
+              end = smaller(end, last < 0 ? 0 : last / pitch + 1);
             }
+            if (!is_seen) continue;
+            Vector<WIDTH> products[CHANNELS][SHIFTS] = {};
+            auto add = [&](long first, long count) {
+              Factor of_y[CHANNELS], of_x[SHIFTS];
+              for (int a = 0; a < CHANNELS; a++)
+                of_y[a] = m + a < small_channels
+                              ? Factor{gy + (m + a) * small_size + (row * small[2] + first) * n, n}
+                              : Factor{zeros, 0};
+              for (int b = 0; b < SHIFTS; b++) {
+                const long place = b < shifts
+                                       ? places[b] + of_window[2][first * kernel[2] + (tap + b) % kernel[2]]
+                                       : NOWHERE;
+                of_x[b] = place < 0 ? Factor{zeros, 0} : Factor{x + c * large_size + place, pitch * n};
+              }
+              add_products(of_y, of_x, count, products);
+            };
+            begin = smaller(begin, small[2]), end = larger(begin, end);
+            for (long i = 0; i < begin; i++) add(i, 1);
+            if (begin < end) add(begin, end - begin);
+            for (long i = end; i < small[2]; i++) add(i, 1);
+            for (int a = 0; a < CHANNELS && m + a < small_channels; a++)
+              for (int b = 0; b < shifts; b++) {
+                float *to = sums + (part * size + ((m + a) * large_channels + c) * n_taps + tap + b) * WIDTH;
+                store(to, load<WIDTH>(to) + products[a][b]);
+              }
           }
     });
-    const long n_taps = kernel[0] * kernel[1] * kernel[2];
     memset(gW, 0, 4 * small_channels * large_channels * taps_of_pair());
     for (long k = 0; done && k < size; k++) {
       const long z = k % n_taps / (kernel[1] * kernel[2]), y = k / kernel[2] % kernel[1], x = k % kernel[2];
@@ -639,36 +666,58 @@ class Filtering : Geometry {
   }
 
  private:
-  // Add to `height` runs, which are to_row apart, the product of packed factors and of rows.
-  static void add_product(int height, long depth, const float *factors, const float *const *rows, long run,
-                          float *to, long to_row) {
+  // What neighbours along the last axis read in place lies one step further from neighbour to neighbour,
+  // unless some of it does not exist: places are looked up once for all of them.
+  struct Neighbours {
+    long before = 0;  // so many since those whose places were looked up
+    bool was_inside = false;
+
+    // Count one more, all of whose places exist if it is inside; whether it is a neighbour of the one before.
+    bool adds(bool is_inside) {
+      const bool is_next = is_inside && was_inside;
+      before = is_next ? before + 1 : 0;
+      was_inside = is_inside;
+      return is_next;
+    }
+  };
+
+  // Add to `height` runs, which are to_row apart, the product of packed factors and of rows, from `shift` on.
+  static void add_product(int height, long depth, const float *factors, const float *const *rows, long shift,
+                          long run, float *to, long to_row) {
     long i = 0;
-    auto panel = [&](long k) { return rows[k] + i; };
+    auto panel = [&](long k) { return rows[k] + shift + i; };
     for (; height <= 3 && i + 2 * COLUMNS <= run; i += 2 * COLUMNS)
       multiply_rows<true, true, 3, 4>(height, depth, factors, 0, panel, to + i, to_row);
     for (; i < run; i += COLUMNS) multiply_rows<true, true>(height, depth, factors, 0, panel, to + i, to_row);
   }
 
-  // sums[a][b] += the products of vector after vector of a batch.
+  // Batches of consecutive elements, so far apart.
+  struct Factor {
+    const float *at;
+    long step;
+  };
+
+  // sums[a][b] += the products of vector after vector of `count` batches.
   template <int rows, int columns>
-  inline void add_products(const float *const (&a)[rows], const float *const (&b)[columns],
+  inline void add_products(const Factor (&a)[rows], const Factor (&b)[columns], long count,
                            Vector<WIDTH> (&sums)[rows][columns]) const {
     Vector<WIDTH> s[rows][columns];
 #pragma GCC unroll 4
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 3
       for (int j = 0; j < columns; j++) s[i][j] = sums[i][j];
-    for (long k = 0; k < n; k += WIDTH) {
-      Vector<WIDTH> of_b[columns];
+    for (long batch = 0; batch < count; batch++)
+      for (long k = 0; k < n; k += WIDTH) {
+        Vector<WIDTH> of_b[columns];
 #pragma GCC unroll 3
-      for (int j = 0; j < columns; j++) of_b[j] = load<WIDTH>(b[j] + k);
+        for (int j = 0; j < columns; j++) of_b[j] = load<WIDTH>(b[j].at + batch * b[j].step + k);
 #pragma GCC unroll 4
-      for (int i = 0; i < rows; i++) {
-        const Vector<WIDTH> of_a = load<WIDTH>(a[i] + k);
+        for (int i = 0; i < rows; i++) {
+          const Vector<WIDTH> of_a = load<WIDTH>(a[i].at + batch * a[i].step + k);
 #pragma GCC unroll 3
-        for (int j = 0; j < columns; j++) s[i][j] += of_a * of_b[j];
+          for (int j = 0; j < columns; j++) s[i][j] += of_a * of_b[j];
+        }
       }
-    }
 #pragma GCC unroll 4
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 3
@@ -911,8 +960,7 @@ class Filtering : Geometry {
       transform<typename Z::Kernel, typename Y::Kernel, typename X::Kernel>(taps, transformed);
       // Whole vectors where the next ones overwrite what is too much.
       const int stored = (depth - k) * n < width ? n : width;
-      for (int e = 0; e < E; e++)
-        store(U + e * of_kernel() + start * depth + k * n, transformed[e], stored);
+      for (int e = 0; e < E; e++) store(U + e * of_kernel() + start * depth + k * n, transformed[e], stored);
     };
     auto work = [&](long part, float *) {
       const long end = blocks * (part + 1) / parts;

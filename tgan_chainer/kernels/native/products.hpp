@@ -19,14 +19,27 @@ __attribute__((noinline)) void multiply_block(long depth, const float *a, long a
                                               long c_row) {
   Vector<WIDTH> sums[rows][vectors] = {};
   for (long k = 0; k < depth; k++) {
-    Vector<WIDTH> row[vectors];
+    auto factor = [=](int i) { return is_packed ? a[k * rows + i] : a[i * a_row + k]; };
+    const float *row = b(k);
+    // Held are the vectors or the factors, of which there are fewer: with the sums no more fit.
+    if constexpr (vectors < rows) {
+      Vector<WIDTH> held[vectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < vectors; v++) row[v] = load<WIDTH>(b(k) + v * WIDTH);
+      for (int v = 0; v < vectors; v++) held[v] = load<WIDTH>(row + v * WIDTH);
 #pragma GCC unroll 12
-    for (int i = 0; i < rows; i++) {
-      const float factor = is_packed ? a[k * rows + i] : a[i * a_row + k];
+      for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
-      for (int v = 0; v < vectors; v++) sums[i][v] += factor * row[v];
+        for (int v = 0; v < vectors; v++) sums[i][v] += factor(i) * held[v];
+    } else {
+      Vector<WIDTH> held[rows];
+#pragma GCC unroll 12
+      for (int i = 0; i < rows; i++) held[i] = Vector<WIDTH>{} + factor(i);
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; v++) {
+        const Vector<WIDTH> of_row = load<WIDTH>(row + v * WIDTH);
+#pragma GCC unroll 12
+        for (int i = 0; i < rows; i++) sums[i][v] += held[i] * of_row;
+      }
     }
   }
 #pragma GCC unroll 12

@@ -2,6 +2,7 @@ from tgan_chainer.functions.batch_normalization import batch_normalization, fixe
 from tgan_chainer.functions.clip_by_products import clip_by_products
 from tgan_chainer.functions.clip_singular_values import clip_singular_values, clip_singular_values_by_svd
 from tgan_chainer.functions.convolution_nd import convolution_nd, deconvolution_nd
+from tgan_chainer.functions.frames_to_videos import frames_to_videos
 from tgan_chainer.functions.gaussian_noise import gaussian_noise
 from tgan_chainer.functions.lay_out import lay_out
 from tgan_chainer.functions.leaky_relu import leaky_relu, relu
@@ -18,6 +19,7 @@ __all__ = [
     "convolution_nd",
     "deconvolution_nd",
     "fixed_batch_normalization",
+    "frames_to_videos",
     "gaussian_noise",
     "lay_out",
     "leaky_relu",

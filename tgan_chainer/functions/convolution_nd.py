@@ -78,9 +78,9 @@ class _Convolution(chainer.FunctionNode):
         gradients = []
         (gy,) = grad_outputs
         if 0 in indexes:
-            gradients.append(deconvolution_nd(gy, W, None, self.stride, self.pad, x.shape[2:]))
+            gradients.append(_apply(_Deconvolution(self.stride, self.pad, x.shape[2:]), gy, W))
         if 1 in indexes:
-            gradients.append(_KernelGradient(self.stride, self.pad, W.shape).apply((x, gy))[0])
+            gradients.append(_apply(_KernelGradient(self.stride, self.pad, W.shape), x, gy))
         if 2 in indexes:
             gradients.append(_sum_per_channel(gy))
         return gradients
@@ -118,9 +118,9 @@ class _Deconvolution(chainer.FunctionNode):
             gradients += map(chainer.as_variable, arrays)
             indexes = set(indexes) - {0, 1}
         if 0 in indexes:
-            gradients.append(convolution_nd(gy, W, None, self.stride, self.pad))
+            gradients.append(_apply(_Convolution(self.stride, self.pad), gy, W))
         if 1 in indexes:
-            gradients.append(_KernelGradient(self.stride, self.pad, W.shape).apply((gy, x))[0])
+            gradients.append(_apply(_KernelGradient(self.stride, self.pad, W.shape), gy, x))
         if 2 in indexes:
             gradients.append(_sum_per_channel(gy))
         return gradients
@@ -143,9 +143,9 @@ class _KernelGradient(chainer.FunctionNode):
         gradients = []
         (ggW,) = grad_outputs
         if 0 in indexes:
-            gradients.append(deconvolution_nd(gy, ggW, None, self.stride, self.pad, x.shape[2:]))
+            gradients.append(_apply(_Deconvolution(self.stride, self.pad, x.shape[2:]), gy, ggW))
         if 1 in indexes:
-            gradients.append(convolution_nd(x, ggW, None, self.stride, self.pad))
+            gradients.append(_apply(_Convolution(self.stride, self.pad), x, ggW))
         return gradients
 
 
@@ -164,7 +164,15 @@ def _check_types(in_types, n_axes, channel_axis, bias_axis):
         type_check.expect(b.dtype == x.dtype, b.ndim == 1, b.shape[0] == W.shape[bias_axis])
 
 
+def _apply(function, *inputs):
+    """Apply a function in a backward pass, and keep its graph only where that will be differentiated, too."""
+    if chainer.config.enable_backprop:
+        return function.apply(inputs)[0]
+    return chainer.as_variable(function.forward(tuple(v.array for v in inputs))[0])
+
+
 def _sum_per_channel(gy):
-    if gpu.computes(gy) and not chainer.config.enable_backprop:
-        return chainer.as_variable(gpu.sum_of_channels(gy.array))
-    return F.sum(gy, axis=(0, *range(2, gy.ndim)))
+    axes = (0, *range(2, gy.ndim))
+    if chainer.config.enable_backprop:
+        return F.sum(gy, axes)
+    return chainer.as_variable(gpu.sum_of_channels(gy.array) if gpu.computes(gy) else gy.array.sum(axes))

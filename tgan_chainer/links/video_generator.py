@@ -1,4 +1,5 @@
 from tgan_chainer.checks import check_positive_int, check_shape
+from tgan_chainer.functions import frames_to_videos
 from tgan_chainer.links.generator import Generator, one_hot
 from tgan_chainer.links.image_generator import ImageGenerator
 from tgan_chainer.links.temporal_generator import TemporalGenerator
@@ -110,8 +111,7 @@ class VideoGenerator(Generator):
             for_each_frame(z0) if self.image_generator.use_z0 else None,
             None if label is None else for_each_frame(label),
         )
-        videos = F.reshape(frames, (n, n_frames, *frames.shape[1:]))
-        return F.transpose(videos, (0, 2, 1, 3, 4))
+        return frames_to_videos(frames, n_frames)
 
     def interpolate(self, z0, factor, labels=None):
         """Generate intermediate frames (Section 5.1): G1 along the line between the z1 of neighbours.

@@ -8,7 +8,7 @@ import pytest
 
 from tgan_chainer.errors import InputError
 from tgan_chainer.functions import batch_normalization, fixed_batch_normalization, leaky_relu, relu
-from tgan_chainer.kernels import native
+from tgan_chainer.kernels import compiled
 from tgan_chainer.links.batch_normalization import BatchNormalization
 
 import chainer
@@ -117,7 +117,7 @@ def test_gradients_are_those_of_the_function(fixed, slope, use_beta, tiles):
 
 
 def test_results_do_not_depend_on_the_number_of_threads(monkeypatch, workers):
-    monkeypatch.setattr(native, "_load", lambda: (None, ""))  # NumPy's threads; others are not Python's
+    monkeypatch.setattr(compiled, "load", lambda: (None, ""))  # NumPy's threads; others are not Python's
     monkeypatch.setattr(module, "_MIN_PART", 1)
     arrays, gy, results = _inputs((7, 19, 5, 4), True, "float32"), _draw((7, 19, 5, 4), "float32"), []
     for threads in "1", "3":

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tgan_chainer.functions import convolution_nd, deconvolution_nd
-from tgan_chainer.kernels import columns, native
+from tgan_chainer.kernels import columns, compiled, native
 from tgan_chainer.links.convolution_nd import ConvolutionND, DeconvolutionND
 
 import chainer
@@ -112,7 +112,7 @@ def test_blocks_cover_every_output_once(monkeypatch):
 
 
 def test_large_products_are_shared_by_threads(monkeypatch, workers):
-    monkeypatch.setattr(native, "_load", lambda: (None, ""))  # whose threads are not Python's
+    monkeypatch.setattr(compiled, "load", lambda: (None, ""))  # whose threads are not Python's
     x, W, gy = _draw((2, 8, 6, 9, 8)), _draw((6, 8, 4, 4, 4)), _draw((2, 6, 3, 4, 4))
 
     def compute():

@@ -90,6 +90,11 @@ int main() {
     auto x = numbers(size), to = numbers(size), gamma = numbers(C), beta = numbers(C),
          mean = numbers(C * batches), var = numbers(C * batches), ggamma = mean, gbeta = mean;
     auto pooled = numbers(C * ((batches * large_size + 1) / 2) * g[0]);
+    const long rows = batches * large_size;
+    const tgan::Copy transposition{{1, C, g[0], rows}, {0, rows * g[0], 1, g[0]}, {0, rows * g[0], rows, 1}};
+    done = done && target.copy(transposition, x.data(), to.data(), threads);
+    for (long k = 0; k < size; k++)
+      done = done && to[k / (rows * g[0]) * rows * g[0] + k % g[0] * rows + k / g[0] % rows] == x[k];
     const float *shift = i % 2 ? beta.data() : nullptr;
     tgan::Normalization normalization{C,           batches,    length, g[0], gamma.data(), shift,
                                       mean.data(), var.data(), 1e-5f,  0.2f, threads,      i % 4 == 0};

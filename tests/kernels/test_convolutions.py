@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tgan_chainer.kernels import Grid, aten, columns, native
+from tgan_chainer.kernels import Grid, aten, columns, compiled
 from tgan_chainer.kernels.layout import batch_first
 
 import chainer.functions as F
@@ -35,7 +35,7 @@ WAYS = [*itertools.product([columns, aten], GRIDS)]
 @pytest.fixture(autouse=True)
 def without_compiled_kernels(monkeypatch):
     """Let NumPy compute: test_native.py is about the compiled ones."""
-    monkeypatch.setattr(native, "_load", lambda: (None, ""))
+    monkeypatch.setattr(compiled, "load", lambda: (None, ""))
 
 
 @pytest.fixture(params=["whole", "many blocks"])

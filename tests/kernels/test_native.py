@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tgan_chainer import functions
-from tgan_chainer.kernels import Grid, choose, columns, native
+from tgan_chainer.kernels import Grid, choose, columns, compiled, layout, native
 from tgan_chainer.links import VideoDiscriminator
 from tgan_chainer.optimizers import RMSprop
 
@@ -105,6 +105,7 @@ LAYERS = {
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_results_do_not_depend_on_the_number_of_threads(layer, monkeypatch):
+    monkeypatch.setattr(compiled, "ELEMENTS_OF_THREAD", 1)
     arrays, grid = inputs_of(*LAYERS[layer]), LAYERS[layer][-1]
     results = []
     for threads in ("1", "2", "3", "64"):
@@ -188,7 +189,7 @@ def guarded(shape, at_end):
 
 def compute_between_guards():
     """Compute with arrays that have guards on either side; what reads or writes there ends the process."""
-    empty = np.empty
+    empty, layout._MIN_COPY, compiled.ELEMENTS_OF_THREAD = np.empty, 1, 1
     for n, n_large, n_small, grid in [*LAYERS.values(), (3, 1, 1, Grid((5,), (2,), (2,), (7,), (4,)))]:
         for at_end in (False, True):
             inputs = []
@@ -202,11 +203,28 @@ def compute_between_guards():
             np.empty = lambda shape, dtype, at_end=at_end: guarded(shape, at_end)
             native_results(x.transpose(first), W, gy.transpose(first), grid)
             native.pool(x, 1)
+            layout.copy(np.moveaxis(x, 0, -1), np.empty((*x.shape[1:], x.shape[0]), "f"))
             np.empty = empty
             vectors = [guarded((len(x),), at_end) for _ in range(4)]
             native.normalize(x, *vectors, 1e-5, 0.2, False)
             native.normalize_backward(x, x, *vectors, 1e-5, 0.2, False)
             native.update_by_rmsprop([x], [x], [x], 0.1, 0.9, 1e-8)
+
+
+@pytest.mark.parametrize("n, n_frames, size", [(8, 16, 64), (3, 5, 70), (1, 4, 33), (33, 1, 6), (20, 9, 17)])
+def test_copies_are_those_of_numpy(n, n_frames, size, monkeypatch):
+    monkeypatch.setattr(layout, "_MIN_COPY", 1)
+    calls = []
+    monkeypatch.setattr(layout, "call", lambda *arguments: (calls.append(1), compiled.call(*arguments)))
+    x = np.random.RandomState(0).standard_normal((2, size, 3, n, n_frames)).astype("f")
+    orders = [(0, 4, 1, 2, 3), (0, 1, 2, 4, 3), (3, 0, 4, 1, 2), (4, 3, 2, 1, 0), (0, 1, 2, 3, 4)]
+    for view in (x, x[:, ::-1], x[:, 1:, ..., : n_frames // 2], x[..., ::2]):
+        for order in orders:
+            expected = view.transpose(order)
+            for to in (np.empty(expected.shape, "f"), np.empty((*expected.shape, 2), "f")[..., 1]):
+                layout.copy(expected, to)
+                np.testing.assert_array_equal(to, expected)
+    assert calls
 
 
 def test_nothing_outside_of_the_arrays_is_read_or_written():
@@ -263,6 +281,7 @@ def test_rmsprop_is_that_of_chainer():
 
 def test_no_thread_is_left_and_a_fork_computes(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setattr(compiled, "ELEMENTS_OF_THREAD", 1)
     arrays, grid = inputs_of(*LAYERS["deconv2 of G1"]), LAYERS["deconv2 of G1"][-1]
     before = set(os.listdir("/proc/self/task"))
     results = native_results(*arrays, grid)
@@ -281,9 +300,9 @@ def test_numpy_computes_where_it_is_asked_to(monkeypatch):
     x, *_ = inputs_of(*LAYERS["conv2 of D"])
     assert choose(x) is native
     assert choose(x.astype("d")) is columns
-    script = "from tgan_chainer.kernels import native\nprint(native.description())"
+    script = "from tgan_chainer.kernels import compiled, native\nprint(native.description())"
     assert run_python(script, TGAN_CHAINER_KERNELS="numpy").startswith("NumPy (TGAN_CHAINER_KERNELS=numpy)")
-    monkeypatch.setattr(native, "_load", lambda: (None, ""))
+    monkeypatch.setattr(compiled, "load", lambda: (None, ""))
     assert choose(x) is columns
 
 
@@ -292,8 +311,8 @@ def test_a_library_of_other_sources_is_not_used(tmp_path):
         shutil.copy(path, tmp_path)
     (tmp_path / "filtering.hpp").write_text("// other\n", encoding="utf-8")
     script = (
-        "import pathlib\nfrom tgan_chainer.kernels import native\n"
-        f"native._SOURCES = pathlib.Path({str(tmp_path)!r})\nprint(native.description())"
+        "import pathlib\nfrom tgan_chainer.kernels import compiled, native\n"
+        f"compiled._SOURCES = pathlib.Path({str(tmp_path)!r})\nprint(native.description())"
     )
     assert "older than their sources" in run_python(script)
 

@@ -11,7 +11,7 @@ import pytest
 
 from tgan_chainer import parallel
 from tgan_chainer.functions import convolution_nd
-from tgan_chainer.kernels import native
+from tgan_chainer.kernels import compiled
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def large_convolution():
 
 
 def test_results_do_not_depend_on_the_number_of_threads(monkeypatch, workers):
-    monkeypatch.setattr(native, "_load", lambda: (None, ""))  # test_native.py is about its threads
+    monkeypatch.setattr(compiled, "load", lambda: (None, ""))  # test_native.py is about its threads
     results = []
     for threads in "1", "2", "5":
         monkeypatch.setenv("OMP_NUM_THREADS", threads)

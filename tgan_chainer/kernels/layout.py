@@ -9,11 +9,18 @@
 The order is a matter of speed alone: each function takes arrays in any.
 """
 
+import ctypes
+import functools
+
 import numpy as np
 
+from tgan_chainer.kernels.compiled import call, computes, threads_for
 from tgan_chainer.kernels.libraries import library
 
 from chainer import backend
+
+# So many elements are worth a call of the compiled kernels.
+_MIN_COPY = 1 << 13
 
 
 def is_batch_first(x):
@@ -24,7 +31,12 @@ def is_batch_first(x):
 def batch_last(x):
     """Lay out x (N, C, *axes) as (C, *axes, N), without a copy if it lies in memory like that."""
     # A tenth of the time of moveaxis, of which an iteration has hundreds.
-    return backend.get_array_module(x).ascontiguousarray(x.transpose(*range(1, x.ndim), 0))
+    y = x.transpose(*range(1, x.ndim), 0)
+    if y.flags.c_contiguous or not isinstance(y, np.ndarray):
+        return backend.get_array_module(x).ascontiguousarray(y)
+    result = np.empty(y.shape, y.dtype)
+    copy(y, result)
+    return result
 
 
 def joined(x, y):
@@ -33,8 +45,38 @@ def joined(x, y):
     if is_batch_first(x):
         return xp.concatenate([x, y])
     both = xp.empty((*x.shape[1:], len(x) + len(y)), x.dtype)
-    both[..., : len(x)], both[..., len(x) :] = (a.transpose(*range(1, a.ndim), 0) for a in (x, y))
+    for part, to in ((x, both[..., : len(x)]), (y, both[..., len(x) :])):
+        copy(part.transpose(*range(1, part.ndim), 0), to)
     return batch_first(both)
+
+
+def copy(x, to):
+    """Copy x to ``to``, an array of its shape: by the compiled kernels in half of NumPy's time or less."""
+    axes = computes(x) and x.size >= _MIN_COPY and _axes_to_copy(x.shape, x.strides, to.strides)
+    if axes:
+        call("copy", axes, x.ctypes.data, to.ctypes.data, threads_for(x.size))
+    else:
+        to[...] = x
+
+
+@functools.lru_cache(1024)
+def _axes_to_copy(shape, from_steps, to_steps):
+    """Return lengths and steps of both arrays along four axes, as elementwise.hpp wants them, or None."""
+    axes = []  # (length, step, step), from the outermost of ``to`` on, those merged that lie alike in both
+    for length, *steps in sorted(zip(shape, from_steps, to_steps), key=lambda axis: -axis[2]):
+        if axes and axes[-1][1:] == [length * step for step in steps]:
+            axes[-1] = [axes[-1][0] * length, *steps]
+        elif length > 1:
+            axes.append([length, *steps])
+    rows = [axis for axis in axes if axis[1] == 4]
+    others = [axis for axis in axes[:-1] if axis not in rows]
+    if len(axes) < 2 or axes[-1][2] != 4 or len(rows) != 1 or axes[-1] in rows or len(others) > 2:
+        return None
+    if any(step < 0 or step % 4 for axis in axes for step in axis[1:]):
+        return None
+    axes = [[1, 0, 0]] * (2 - len(others)) + others + rows + axes[-1:]
+    numbers = [[axis[0] for axis in axes], *([axis[i] // 4 for axis in axes] for i in (1, 2))]
+    return (ctypes.c_long * 12)(*sum(numbers, []))
 
 
 def batch_first(y):

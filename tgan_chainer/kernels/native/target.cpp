@@ -39,9 +39,9 @@ bool filter(int operation, const long *numbers, const float *a, const float *b, 
   auto use = [&](auto run) { return run(operation, g, a, b, bias, to, threads); };
   // Between few channels transforms take longer than the products that they save, where direct sums read
   // arrays in place: in the last doubling of a G1 of width/8 (4 and 8 channels) 5 ms instead of 3. But
-  // products of one row are slow.
+  // products of one row or two are slow.
   const bool is_narrow = g.n % COLUMNS == 0 && g.large_channels * g.small_channels <= 32 &&
-                         (operation != 1 || g.large_channels >= 4);
+                         (operation != 1 || g.large_channels >= 3);
   if (has_taps(1, 2) && has_taps(2, 2) && !is_narrow)
     return use(has_taps(0, 2) ? run<LANES, TwoTaps, TwoTaps, TwoTaps>
                               : run<LANES, DirectSum, TwoTaps, TwoTaps>);
@@ -61,8 +61,17 @@ bool filter(int operation, const long *numbers, const float *a, const float *b, 
 #define STRING(name) #name
 #define NAME(name) STRING(name)
 extern const tgan::Target target;
-const tgan::Target target{
-    NAME(TARGET), filter, normalize,     find_statistics, normalize_backward, normalize_backward_of_part,
-    leaky_relu,   tanh,   tanh_backward, pool,            rmsprop};
+const tgan::Target target{NAME(TARGET),
+                          filter,
+                          normalize,
+                          find_statistics,
+                          normalize_backward,
+                          normalize_backward_of_part,
+                          leaky_relu,
+                          tanh,
+                          tanh_backward,
+                          copy,
+                          pool,
+                          rmsprop};
 
 }  // namespace TARGET

@@ -15,6 +15,13 @@ struct Normalization {
   bool is_fixed;  // mean and var are given, and have no gradient
 };
 
+// Which elements of an array to copy to which of another: (lengths[0], ..., lengths[3]), with so many
+// elements from one to the next along each axis. Neighbours along axis 2 are neighbours in memory where they
+// come from, those along axis 3 where they go to.
+struct Copy {
+  long lengths[4], from_steps[4], to_steps[4];
+};
+
 // All functions return false, with nothing done, if there is no memory.
 struct Target {
   const char *name;
@@ -31,6 +38,7 @@ struct Target {
   bool (*leaky_relu)(long n, const float *x, const float *other, float *to, float slope, int threads);
   bool (*tanh)(long n, const float *x, float *y, int threads);
   bool (*tanh_backward)(long n, const float *y, const float *gy, float *gx, int threads);
+  bool (*copy)(const Copy &, const float *from, float *to, int threads);
   bool (*pool)(long rows, long length, long run, const float *x, float *y, int threads);
   bool (*rmsprop)(long count, const long *sizes, float *const *values, float *const *squares,
                   const float *const *gradients, float learning_rate, float alpha, float eps, int threads);

@@ -329,10 +329,9 @@ class Filtering : Geometry {
               const long start = block_start(small_channels, b);
               const int rows = int(block_start(small_channels, b + 1) - start);
               for (long p = 0; p < n_panels; p++)
-                multiply_rows<true, false>(rows, depth, U + e * of_kernel() + start * depth, 0,
-                                           panel_at(columns + e * of_product + p * panel),
-                                           results + ((p * small_channels + start) * E + e) * COLUMNS,
-                                           E * COLUMNS);
+                multiply_rows<true>(rows, depth, U + e * of_kernel() + start * depth, 0,
+                                    panel_at(columns + e * of_product + p * panel),
+                                    results + ((p * small_channels + start) * E + e) * COLUMNS, E * COLUMNS);
             }
           for (long m = row; m < end; m++)
             units.for_each([&](const Unit &unit, long column) {
@@ -366,10 +365,6 @@ class Filtering : Geometry {
       memset(zeros, 0, 4 * n_zeros);
       memset(padded_rows, 0, 4 * (scratch - n_zeros - 2 * most));
       Unit unit{{part / small[1], part % small[1], 0}, 0, lanes};
-      for (long m = 0; m < small_channels; m++) {
-        float *to = y + m * small_size + output_place(unit, 0);
-        for (long i = 0; i < small[2] * n; i++) to[i] = bias ? bias[m] : 0;
-      }
       for (long c = 0; c < large_channels; c += group) {
         Neighbours neighbours;
         long depth = 0;
@@ -391,9 +386,12 @@ class Filtering : Geometry {
               rows[depth++] = row < 0 ? zeros : padded + tap * n;
             });
           for_blocks(small_channels, [&](long start, int height) {
-            add_product(height, depth, U + start * large_rows + c * n_phases * height, rows,
-                        neighbours.before * step, run, y + start * small_size + output_place(unit, 0),
-                        small_size);
+            auto multiply = [&](auto addend) {
+              multiply_runs(height, depth, U + start * large_rows + c * n_phases * height, rows,
+                            neighbours.before * step, run, y + start * small_size + output_place(unit, 0),
+                            small_size, addend);
+            };
+            c == 0 ? multiply(Bias{bias ? bias + start : zeros}) : multiply(Former());
           });
         }
       }
@@ -441,10 +439,9 @@ class Filtering : Geometry {
               for (int e = 0; e < E; e++)
                 for (long p = 0; p < n_panels; p++)
                   for_blocks(rows, [&](long start, int height) {
-                    multiply_rows<true, false>(height, depth,
-                                               U + e * of_kernel() + (c * n_phases + start) * depth, 0,
-                                               panel_at(columns + e * of_product + p * panel),
-                                               results + ((p * rows + start) * E + e) * COLUMNS, E * COLUMNS);
+                    multiply_rows<true>(height, depth, U + e * of_kernel() + (c * n_phases + start) * depth,
+                                        0, panel_at(columns + e * of_product + p * panel),
+                                        results + ((p * rows + start) * E + e) * COLUMNS, E * COLUMNS);
                   });
               for (long k = 0; k < rows / n_phases; k++)
                 units.for_each([&](const Unit &unit, long column) {
@@ -494,10 +491,6 @@ class Filtering : Geometry {
           memset(zeros, 0, 4 * n_zeros);
           const long i[2] = {part / large[1], part % large[1]};
           const long *of_z = of_meeting[0] + i[0] * met[0], *of_y = of_meeting[1] + i[1] * met[1];
-          for (long c = 0; c < large_channels; c++) {
-            float *to = x + c * large_size + part * large[2] * n;
-            for (long k = 0; k < large[2] * n; k++) to[k] = bias ? bias[c] : 0;
-          }
           for (long m = 0; m < small_channels; m += group)
             for (long q = 0; q < stride[2]; q++) {
               Neighbours neighbours;
@@ -516,9 +509,13 @@ class Filtering : Geometry {
                 const long first[3] = {(i[0] + pad[0]) % stride[0], (i[1] + pad[1]) % stride[1],
                                        (column + pad[2]) % stride[2]};
                 for_blocks(large_channels, [&](long start, int height) {
-                  add_product(height, count, of_first_tap(first) + start * depth + m * n_met * height, rows,
-                              neighbours.before * n, n,
-                              x + start * large_size + (part * large[2] + column) * n, large_size);
+                  auto multiply = [&](auto addend) {
+                    multiply_runs(height, count, of_first_tap(first) + start * depth + m * n_met * height,
+                                  rows, neighbours.before * n, n,
+                                  x + start * large_size + (part * large[2] + column) * n, large_size,
+                                  addend);
+                  };
+                  m == 0 ? multiply(Bias{bias ? bias + start : zeros}) : multiply(Former());
                 });
               }
             }
@@ -576,13 +573,13 @@ class Filtering : Geometry {
             for (long r = 0; r < rows; r += COLUMNS) {
               transpose_panel<lanes>(x_columns + e * of_x + r * width, width, int(rows - r), depth, panel);
               float *target = gU + e * of_product + (is_one_block ? 0 : (c - channel) * n_phases) + r;
-              auto multiply = [&](auto adds) {
+              auto multiply = [&](auto addend) {
                 for_blocks(small_channels, [&](long m, int height) {
-                  multiply_rows<false, adds>(height, depth, y_columns + e * of_y + m * width, width,
-                                             panel_at(panel), target + m * row, row);
+                  multiply_rows<false>(height, depth, y_columns + e * of_y + m * width, width,
+                                       panel_at(panel), target + m * row, row, addend);
                 });
               };
-              b == first_block ? multiply(std::false_type()) : multiply(std::true_type());
+              b == first_block ? multiply(Nothing()) : multiply(Former());
             }
           if (is_one_block) store_kernel(gU, row, c, c + rows / n_phases, gW);
         }
@@ -607,8 +604,9 @@ class Filtering : Geometry {
     float *sums = allocate(parts * size * WIDTH);
     if (!sums) return false;
     memset(sums, 0, 4 * parts * size * WIDTH);
-    bool done = for_parts(parts, n, threads, [&](long part, float *zeros) {
-      memset(zeros, 0, 4 * n);
+    const long n_zeros = small[2] * pitch * n;
+    bool done = for_parts(parts, n_zeros, threads, [&](long part, float *zeros) {
+      memset(zeros, 0, 4 * n_zeros);
       for (long row = rows * part / parts; row < rows * (part + 1) / parts; row++)
         for (long pair = 0; pair < divide_up(small_channels, CHANNELS) * large_channels; pair++)
           for (long tap = 0; tap < n_taps; tap += SHIFTS) {
@@ -631,18 +629,17 @@ class Filtering : Geometry {
             if (!is_seen) continue;
             Vector<WIDTH> products[CHANNELS][SHIFTS] = {};
             auto add = [&](long first, long count) {
-              Factor of_y[CHANNELS], of_x[SHIFTS];
+              const float *of_y[CHANNELS], *of_x[SHIFTS];
               for (int a = 0; a < CHANNELS; a++)
-                of_y[a] = m + a < small_channels
-                              ? Factor{gy + (m + a) * small_size + (row * small[2] + first) * n, n}
-                              : Factor{zeros, 0};
+                of_y[a] =
+                    m + a < small_channels ? gy + (m + a) * small_size + (row * small[2] + first) * n : zeros;
               for (int b = 0; b < SHIFTS; b++) {
                 const long place = b < shifts
                                        ? places[b] + of_window[2][first * kernel[2] + (tap + b) % kernel[2]]
                                        : NOWHERE;
-                of_x[b] = place < 0 ? Factor{zeros, 0} : Factor{x + c * large_size + place, pitch * n};
+                of_x[b] = place < 0 ? zeros : x + c * large_size + place;
               }
-              add_products(of_y, of_x, count, products);
+              add_products(of_y, of_x, count, pitch * n, products);
             };
             begin = smaller(begin, small[2]), end = larger(begin, end);
             for (long i = 0; i < begin; i++) add(i, 1);
@@ -681,41 +678,38 @@ class Filtering : Geometry {
     }
   };
 
-  // Add to `height` runs, which are to_row apart, the product of packed factors and of rows, from `shift` on.
-  static void add_product(int height, long depth, const float *factors, const float *const *rows, long shift,
-                          long run, float *to, long to_row) {
+  // The product of packed factors and of rows, from `shift` on, to `height` runs, which are to_row apart.
+  template <class Addend>
+  static void multiply_runs(int height, long depth, const float *factors, const float *const *rows,
+                            long shift, long run, float *to, long to_row, Addend addend) {
     long i = 0;
     auto panel = [&](long k) { return rows[k] + shift + i; };
     for (; height <= 3 && i + 2 * COLUMNS <= run; i += 2 * COLUMNS)
-      multiply_rows<true, true, 3, 4>(height, depth, factors, 0, panel, to + i, to_row);
-    for (; i < run; i += COLUMNS) multiply_rows<true, true>(height, depth, factors, 0, panel, to + i, to_row);
+      multiply_rows<true, 3, 4>(height, depth, factors, 0, panel, to + i, to_row, addend);
+    for (; i < run; i += COLUMNS)
+      multiply_rows<true>(height, depth, factors, 0, panel, to + i, to_row, addend);
   }
 
-  // Batches of consecutive elements, so far apart.
-  struct Factor {
-    const float *at;
-    long step;
-  };
-
-  // sums[a][b] += the products of vector after vector of `count` batches.
+  // sums[a][b] += the products of vector after vector of `count` batches: those of a lie side by side, those
+  // of b so far apart.
   template <int rows, int columns>
-  inline void add_products(const Factor (&a)[rows], const Factor (&b)[columns], long count,
-                           Vector<WIDTH> (&sums)[rows][columns]) const {
+  inline void add_products(const float *const (&a)[rows], const float *const (&b)[columns], long count,
+                           long step, Vector<WIDTH> (&sums)[rows][columns]) const {
     Vector<WIDTH> s[rows][columns];
 #pragma GCC unroll 4
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 3
       for (int j = 0; j < columns; j++) s[i][j] = sums[i][j];
-    for (long batch = 0; batch < count; batch++)
-      for (long k = 0; k < n; k += WIDTH) {
-        Vector<WIDTH> of_b[columns];
+    for (long of_a = 0, of_b = 0; of_a < count * n; of_b += step - n)
+      for (const long end = of_a + n; of_a < end; of_a += WIDTH, of_b += WIDTH) {
+        Vector<WIDTH> held[columns];
 #pragma GCC unroll 3
-        for (int j = 0; j < columns; j++) of_b[j] = load<WIDTH>(b[j].at + batch * b[j].step + k);
+        for (int j = 0; j < columns; j++) held[j] = load<WIDTH>(b[j] + of_b);
 #pragma GCC unroll 4
         for (int i = 0; i < rows; i++) {
-          const Vector<WIDTH> of_a = load<WIDTH>(a[i].at + batch * a[i].step + k);
+          const Vector<WIDTH> factor = load<WIDTH>(a[i] + of_a);
 #pragma GCC unroll 3
-          for (int j = 0; j < columns; j++) s[i][j] += of_a * of_b[j];
+          for (int j = 0; j < columns; j++) s[i][j] += factor * held[j];
         }
       }
 #pragma GCC unroll 4

@@ -11,12 +11,26 @@ constexpr int ROWS =
     WIDTH == 16 ? 12 : 6;  // sums then take 24 of AVX-512's 32 registers, 12 of the others' 16
 constexpr int COLUMNS = 2 * WIDTH;
 
-// C (rows, vectors * WIDTH) = (or +=) A (rows, depth) B (depth, vectors * WIDTH).
+// What a product is added to, given its row and the place that it goes to: nothing, ...
+struct Nothing {
+  inline Vector<WIDTH> operator()(int, const float *) const { return Vector<WIDTH>{}; }
+};
+// ... what is there, ...
+struct Former {
+  inline Vector<WIDTH> operator()(int, const float *c) const { return load<WIDTH>(c); }
+};
+// ... or a number for each row.
+struct Bias {
+  const float *of_rows;
+  inline Vector<WIDTH> operator()(int i, const float *) const { return Vector<WIDTH>{} + of_rows[i]; }
+};
+
+// C (rows, vectors * WIDTH) = `addend` + A (rows, depth) B (depth, vectors * WIDTH).
 //
 // Row k of B is at b(k). Element (i, k) of A is a[i * a_row + k], or, if A is packed, a[k * rows + i].
-template <int rows, int vectors, bool is_packed, bool adds, class Panel>
+template <int rows, int vectors, bool is_packed, class Panel, class Addend>
 __attribute__((noinline)) void multiply_block(long depth, const float *a, long a_row, Panel b, float *c,
-                                              long c_row) {
+                                              long c_row, Addend addend) {
   Vector<WIDTH> sums[rows][vectors] = {};
   for (long k = 0; k < depth; k++) {
     auto factor = [=](int i) { return is_packed ? a[k * rows + i] : a[i * a_row + k]; };
@@ -47,16 +61,17 @@ __attribute__((noinline)) void multiply_block(long depth, const float *a, long a
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; v++) {
       float *target = c + i * c_row + v * WIDTH;
-      store(target, adds ? load<WIDTH>(target) + sums[i][v] : sums[i][v]);
+      store(target, addend(i, target) + sums[i][v]);
     }
 }
 
 // As multiply_block, of a number of rows known only now, at most `most`.
-template <bool is_packed, bool adds, int most = ROWS, int vectors = 2, class Panel>
-void multiply_rows(int rows, long depth, const float *a, long a_row, Panel b, float *c, long c_row) {
-  if (rows == most) return multiply_block<most, vectors, is_packed, adds>(depth, a, a_row, b, c, c_row);
+template <bool is_packed, int most = ROWS, int vectors = 2, class Panel, class Addend = Nothing>
+void multiply_rows(int rows, long depth, const float *a, long a_row, Panel b, float *c, long c_row,
+                   Addend addend = Addend()) {
+  if (rows == most) return multiply_block<most, vectors, is_packed>(depth, a, a_row, b, c, c_row, addend);
   if constexpr (most > 1)
-    multiply_rows<is_packed, adds, most - 1, vectors>(rows, depth, a, a_row, b, c, c_row);
+    multiply_rows<is_packed, most - 1, vectors>(rows, depth, a, a_row, b, c, c_row, addend);
 }
 
 // The rows of a contiguous B.

@@ -370,7 +370,7 @@ class Filtering : Geometry {
         long depth = 0;
         for (unit.tile[2] = 0; unit.tile[2] < runs; unit.tile[2]++) {
           const long *window = of_window[2] + unit.tile[2] * phases[2];
-          const bool is_next = neighbours.adds(window[0] >= 0 && window[phases[2] - 1] >= 0);
+          const bool is_next = neighbours.count(window[0] >= 0 && window[phases[2] - 1] >= 0);
           if (!is_next) depth = 0;
           for (long k = c; k < smaller(c + group, large_channels) && !is_next; k++)
             for_phases(unit, [&](long phase, const Window &window) {
@@ -496,7 +496,7 @@ class Filtering : Geometry {
               Neighbours neighbours;
               for (long column = q; column < large[2]; column += stride[2]) {
                 const long *of_x = of_meeting[2] + column * met[2];
-                const bool is_next = neighbours.adds(of_x[0] >= 0 && of_x[met[2] - 1] >= 0);
+                const bool is_next = neighbours.count(of_x[0] >= 0 && of_x[met[2] - 1] >= 0);
                 const long end = smaller(m + group, small_channels), count = (end - m) * n_met;
                 const float **row = rows;
                 for (long k = m; k < end && !is_next; k++)
@@ -670,7 +670,7 @@ class Filtering : Geometry {
     bool was_inside = false;
 
     // Count one more, all of whose places exist if it is inside; whether it is a neighbour of the one before.
-    bool adds(bool is_inside) {
+    bool count(bool is_inside) {
       const bool is_next = is_inside && was_inside;
       before = is_next ? before + 1 : 0;
       was_inside = is_inside;

@@ -58,6 +58,7 @@ from tgan_chainer.config import Config
 from tgan_chainer.devices import default_gpu, use_device
 from tgan_chainer.errors import InputError
 from tgan_chainer.files import save_json
+from tgan_chainer.kernels import native
 from tgan_chainer.parallel import core_count
 
 import chainer
@@ -389,6 +390,7 @@ def describe_machine(kind, threads):
     return {
         "device": kind,
         "threads": threads,
+        "kernels": native.description(),
         **provenance.describe_machine(),
         "commit": provenance.commit(),
         "environment": {k: v for k, v in os.environ.items() if k.startswith(("MALLOC_", "OMP_", "KMP_"))},
@@ -405,7 +407,8 @@ def format_result(result, machine):
     lines = [
         "",
         f"batch {config['batch_size']}, {width}, {config['channels']} channels; "
-        f"{versions.pop('GPU', machine['CPU'])}, CPU threads: {machine['threads']}",
+        f"{versions.pop('GPU', machine['CPU'])}, CPU threads: {machine['threads']}; kernels on a CPU: "
+        f"{machine['kernels']}",
         ", ".join(f"{name} {version}" for name, version in versions.items()),
         "",
         f"{'':34}{'ms/iteration':>26}{'D step':>9}{'G step':>9}{'SVC':>8}{'GFLOP/s':>9}{'peak':>6}{'MiB':>8}"

@@ -340,6 +340,14 @@ def test_sanitizers_find_nothing(sanitizers, tmp_path):
 
 
 @pytest.mark.slow
+def test_vectors_of_sixteen_compute_the_direct_sums(tmp_path):
+    # Those of AVX-512, which has run nowhere yet, each by several registers of what runs everywhere.
+    program = build_program(tmp_path, "g++", ["-O2", "-D__AVX512F__"])
+    run = subprocess.run([program], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.slow
 def test_aarch64_computes_the_direct_sums(tmp_path):
     for program in "aarch64-linux-gnu-g++", "qemu-aarch64-static":
         if not shutil.which(program):

@@ -2,17 +2,22 @@ import numpy as np
 import pytest
 
 from tgan_chainer.functions import frames_to_videos
+from tgan_chainer.kernels import layout
 from tgan_chainer.kernels.layout import batch_first, batch_last
 
 import chainer
 import chainer.functions as F
 from chainer.backends import cuda
+from chainer.utils import type_check
 
 
-@pytest.mark.parametrize("n, n_frames", [(3, 4), (1, 2), (2, 1), (16, 16)])
-def test_videos_and_gradients_are_those_of_a_reshape(xp, n, n_frames):
+@pytest.mark.parametrize("lies_last", [False, True])
+@pytest.mark.parametrize("n, n_frames", [(3, 4), (1, 2), (2, 1), (9, 16), (16, 16)])
+def test_videos_and_gradients_are_those_of_a_reshape(xp, n, n_frames, lies_last, monkeypatch):
+    monkeypatch.setattr(layout, "_MIN_COPY", 1)
     frames = chainer.Variable(batch_first(batch_last(xp.random.randn(n * n_frames, 2, 6, 5).astype("f"))))
     gy = xp.random.randn(n, 2, n_frames, 6, 5).astype("f")
+    gy = batch_first(batch_last(gy)) if lies_last else gy
     videos = frames_to_videos(frames, n_frames)
     expected = F.swapaxes(F.reshape(frames, (n, n_frames, 2, 6, 5)), 1, 2)
     gy = chainer.Variable(gy)
@@ -35,3 +40,8 @@ def test_it_is_differentiable_twice():
     )
     (second,) = chainer.grad([gradient], [frames])
     np.testing.assert_allclose(second.array, 6 * frames.array)
+
+
+def test_frames_that_fill_no_video_are_told():
+    with pytest.raises(type_check.InvalidType):
+        frames_to_videos(np.zeros((7, 2, 4, 5), "f"), 3)

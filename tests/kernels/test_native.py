@@ -29,6 +29,13 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.fixture(autouse=True)
+def three_threads(monkeypatch):
+    """Let even the smallest of these arrays be computed by several threads."""
+    monkeypatch.setattr(compiled, "ELEMENTS_OF_THREAD", 1)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+
+
 @st.composite
 def convolutions(draw):
     """Draw (n, large channels, small channels, grid)."""
@@ -105,7 +112,6 @@ LAYERS = {
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_results_do_not_depend_on_the_number_of_threads(layer, monkeypatch):
-    monkeypatch.setattr(compiled, "ELEMENTS_OF_THREAD", 1)
     arrays, grid = inputs_of(*LAYERS[layer]), LAYERS[layer][-1]
     results = []
     for threads in ("1", "2", "3", "64"):
@@ -211,20 +217,43 @@ def compute_between_guards():
             native.update_by_rmsprop([x], [x], [x], 0.1, 0.9, 1e-8)
 
 
-@pytest.mark.parametrize("n, n_frames, size", [(8, 16, 64), (3, 5, 70), (1, 4, 33), (33, 1, 6), (20, 9, 17)])
+@pytest.mark.parametrize("n, n_frames, size", [(8, 16, 64), (3, 12, 70), (1, 9, 33), (33, 1, 6), (20, 9, 17)])
 def test_copies_are_those_of_numpy(n, n_frames, size, monkeypatch):
     monkeypatch.setattr(layout, "_MIN_COPY", 1)
     calls = []
     monkeypatch.setattr(layout, "call", lambda *arguments: (calls.append(1), compiled.call(*arguments)))
     x = np.random.RandomState(0).standard_normal((2, size, 3, n, n_frames)).astype("f")
-    orders = [(0, 4, 1, 2, 3), (0, 1, 2, 4, 3), (3, 0, 4, 1, 2), (4, 3, 2, 1, 0), (0, 1, 2, 3, 4)]
-    for view in (x, x[:, ::-1], x[:, 1:, ..., : n_frames // 2], x[..., ::2]):
+    orders = [
+        (0, 4, 1, 2, 3),
+        (4, 1, 2, 0, 3),
+        (0, 2, 3, 4, 1),
+        (3, 0, 4, 1, 2),
+        (4, 3, 2, 1, 0),
+        (0, 1, 2, 3, 4),
+    ]
+    for view in (x, x[:, ::-1], x[:, 1:, ..., : n_frames // 2 + 1], x[..., ::2]):
         for order in orders:
             expected = view.transpose(order)
-            for to in (np.empty(expected.shape, "f"), np.empty((*expected.shape, 2), "f")[..., 1]):
+            for memory in np.full(expected.shape, 7, "f"), np.full((2, *expected.shape), 7, "f"):
+                to = memory if memory.ndim == expected.ndim else memory[1]
                 layout.copy(expected, to)
                 np.testing.assert_array_equal(to, expected)
-    assert calls
+                assert to is memory or (memory[0] == 7).all()
+    # Those whose last axis is one of at least eight elements that was not the last one before.
+    n_ours = 2 * sum(view.shape[order[-1]] >= 8 and order[-1] < 4 for view in (x,) for order in orders)
+    assert len(calls) >= n_ours
+
+
+def test_a_copy_that_is_none_of_the_kernels_is_numpys(monkeypatch):
+    monkeypatch.setattr(layout, "_MIN_COPY", 1)
+    x = np.random.RandomState(0).standard_normal((16, 24)).astype("f")
+    for dtype in ("d", ">f4", "i4"):
+        to = np.empty((24, 16), dtype)
+        layout.copy(x.T, to)
+        np.testing.assert_array_equal(to, x.T.astype(dtype))
+    to.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        layout.copy(x.T, to)
 
 
 def test_nothing_outside_of_the_arrays_is_read_or_written():
@@ -279,9 +308,37 @@ def test_rmsprop_is_that_of_chainer():
         np.testing.assert_allclose(ours.update_rule.state["ms"], theirs.update_rule.state["ms"], rtol=2e-6)
 
 
-def test_no_thread_is_left_and_a_fork_computes(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    monkeypatch.setattr(compiled, "ELEMENTS_OF_THREAD", 1)
+@pytest.mark.parametrize("function", ["normalization", "gradient of it", "RMSprop", "tanh", "copy"])
+def test_passes_over_memory_do_not_depend_on_the_number_of_threads(function, monkeypatch):
+    x, gy = np.random.RandomState(0).standard_normal((2, 5, 70_000)).astype("f")
+    results = []
+    for threads in ("1", "2", "3", "64"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        gamma, mean, var = np.ones(5, "f"), np.ones((2, 5), "f"), np.ones((2, 5), "f")
+        parameters = gamma, gamma, mean, var, 1e-5, 0.2, False, 8
+        if function == "normalization":
+            results.append([native.normalize(x, *parameters), mean, var])
+        elif function == "gradient of it":
+            results.append(native.normalize_backward(x, gy, *parameters))
+        elif function == "RMSprop":
+            results.append([x.copy(), abs(gy)])
+            native.update_by_rmsprop(*([a] for a in results[-1]), [gy], 0.1, 0.9, 1e-8)
+        elif function == "tanh":
+            results.append([native.tanh(x), native.tanh_backward(x, gy)])
+        else:
+            results.append([np.empty(x.shape[::-1], "f")])
+            layout.copy(x.T, results[-1][0])
+    for others in results[1:]:
+        for one, other in zip(results[0], others, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_a_thread_starts_only_for_work_that_is_worth_it(monkeypatch):
+    monkeypatch.setattr(compiled, "ELEMENTS_OF_THREAD", 100)
+    assert [compiled.threads_for(n) for n in (0, 99, 199, 200, 299, 300, 10**6)] == [1, 1, 1, 2, 2, 3, 3]
+
+
+def test_no_thread_is_left_and_a_fork_computes():
     arrays, grid = inputs_of(*LAYERS["deconv2 of G1"]), LAYERS["deconv2 of G1"][-1]
     before = set(os.listdir("/proc/self/task"))
     results = native_results(*arrays, grid)
@@ -300,7 +357,7 @@ def test_numpy_computes_where_it_is_asked_to(monkeypatch):
     x, *_ = inputs_of(*LAYERS["conv2 of D"])
     assert choose(x) is native
     assert choose(x.astype("d")) is columns
-    script = "from tgan_chainer.kernels import compiled, native\nprint(native.description())"
+    script = "from tgan_chainer.kernels import native\nprint(native.description())"
     assert run_python(script, TGAN_CHAINER_KERNELS="numpy").startswith("NumPy (TGAN_CHAINER_KERNELS=numpy)")
     monkeypatch.setattr(compiled, "load", lambda: (None, ""))
     assert choose(x) is columns

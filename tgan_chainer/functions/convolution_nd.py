@@ -165,7 +165,10 @@ def _check_types(in_types, n_axes, channel_axis, bias_axis):
 
 
 def _apply(function, *inputs):
-    """Apply a function in a backward pass, and keep its graph only where that will be differentiated, too."""
+    """Apply a function in a backward pass: where no graph is kept, without Chainer's type checks and hooks.
+
+    They take a quarter of a small call's time.
+    """
     if chainer.config.enable_backprop:
         return function.apply(inputs)[0]
     return chainer.as_variable(function.forward(tuple(v.array for v in inputs))[0])

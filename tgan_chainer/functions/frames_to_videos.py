@@ -2,6 +2,7 @@ from tgan_chainer.kernels import layout
 
 import chainer
 from chainer import backend
+from chainer.utils import type_check
 
 
 def frames_to_videos(frames, n_frames):
@@ -14,6 +15,9 @@ def frames_to_videos(frames, n_frames):
     Returns:
         ~chainer.Variable: float (N, C, T, H, W), a view where that is possible. Its gradient is copied once,
         into the memory order that our own functions want.
+
+    Raises:
+        chainer.utils.type_check.InvalidType: The number of frames is no multiple of T.
     """
     return _FramesToVideos(n_frames).apply((frames,))[0]
 
@@ -21,6 +25,11 @@ def frames_to_videos(frames, n_frames):
 class _FramesToVideos(chainer.FunctionNode):
     def __init__(self, n_frames):
         self.n_frames = n_frames
+
+    def check_type_forward(self, in_types):
+        type_check.expect(
+            in_types.size() == 1, in_types[0].ndim == 4, in_types[0].shape[0] % self.n_frames == 0
+        )
 
     def forward(self, inputs):
         (frames,) = inputs

@@ -1,10 +1,10 @@
 """The library of compiled kernels for a CPU, and how its functions are called.
 
-``native/`` has its sources. setup.py builds them where there is a compiler; where there is none, or with
-``TGAN_CHAINER_KERNELS=numpy`` in the environment, NumPy computes. (With ``baseline``, ``avx2`` or ``avx512``
-there they use these instructions, else AVX2 where the processor has it. AVX-512 has not run on any processor
-yet.) They use as many threads as :func:`tgan_chainer.parallel.thread_count` says
-where there is work for so many.
+``native/`` has its sources. setup.py builds it where there is a compiler; where there is none, or with
+``TGAN_CHAINER_KERNELS=numpy`` in the environment, NumPy computes. With ``baseline``, ``avx2`` or ``avx512``
+in that variable the library uses these instructions, else AVX2 where the processor has it; AVX-512 has not
+run on any processor yet. It uses as many threads as :func:`tgan_chainer.parallel.thread_count` says, where
+there is work for so many.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ import numpy as np
 
 from tgan_chainer.parallel import thread_count
 
-# Starting and joining a thread takes 20 to 120 µs, as long as a pass over so many elements.
+# A pass over so many elements takes as long as a thread's start and end.
 ELEMENTS_OF_THREAD = 1 << 18
 _SOURCES = pathlib.Path(__file__).with_name("native")
 _LIBRARY = pathlib.Path(__file__).with_name("_native" + (sysconfig.get_config_var("EXT_SUFFIX") or ".so"))
@@ -80,6 +80,10 @@ def threads_for(n_elements):
 
 
 def call(name, *arguments):
+    """Call a function of the library with numbers, structures and arrays, inputs and results (or None).
+
+    Inputs that do not lie in memory as they must are copied first. Raises MemoryError.
+    """
     arguments = [ready(a) if isinstance(a, np.ndarray) else a for a in arguments]
     addresses = [address(a) if isinstance(a, np.ndarray) else a for a in arguments]
     if not getattr(load()[0], name)(*addresses):

@@ -19,8 +19,8 @@ from tgan_chainer.kernels.libraries import library
 
 from chainer import backend
 
-# So many elements are worth a call of the compiled kernels.
-_MIN_COPY = 1 << 13
+# So many elements are worth a call of the compiled kernels, and rows of so many.
+_MIN_COPY, _MIN_ROW = 1 << 14, 8
 
 
 def is_batch_first(x):
@@ -51,9 +51,9 @@ def joined(x, y):
 
 
 def copy(x, to):
-    """Copy x to ``to``, an array of its shape: by the compiled kernels in half of NumPy's time or less."""
-    axes = computes(x) and x.size >= _MIN_COPY and _axes_to_copy(x.shape, x.strides, to.strides)
-    if axes:
+    """Copy x to ``to``, of its shape, elsewhere in memory: large ones in half of NumPy's time or less."""
+    is_ours = computes(x) and x.size >= _MIN_COPY and to.dtype == x.dtype and to.flags.writeable
+    if is_ours and (axes := _axes_to_copy(x.shape, x.strides, to.strides)):
         call("copy", axes, x.ctypes.data, to.ctypes.data, threads_for(x.size))
     else:
         to[...] = x
@@ -70,7 +70,14 @@ def _axes_to_copy(shape, from_steps, to_steps):
             axes.append([length, *steps])
     rows = [axis for axis in axes if axis[1] == 4]
     others = [axis for axis in axes[:-1] if axis not in rows]
-    if len(axes) < 2 or axes[-1][2] != 4 or len(rows) != 1 or axes[-1] in rows or len(others) > 2:
+    if (
+        len(axes) < 2
+        or axes[-1][0] < _MIN_ROW
+        or axes[-1][2] != 4
+        or len(rows) != 1
+        or axes[-1] in rows
+        or len(others) > 2
+    ):
         return None
     if any(step < 0 or step % 4 for axis in axes for step in axis[1:]):
         return None

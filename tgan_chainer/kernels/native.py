@@ -35,7 +35,7 @@ def kernel_gradient(x, y, grid):
 
 
 def _filter(operation, grid, W_shape, first, second, b, to):
-    if first.size == 0 or second.size == 0:
+    if 0 in (first.size, second.size, to.size):
         to[...] = 0
         return
     first_tap = tuple(used.start for used in grid.used)

@@ -249,10 +249,11 @@ inline bool tanh_backward(long n, const float *y, const float *gy, float *gx, in
   });
 }
 
-// Squares that fit into the registers are transposed there. Of the two sides the one whose rows lie further
-// apart has its loop outside, so that few of its rows are in use at a time: distances are often powers of
-// two, of which the cache holds eight at most.
+// Squares that fit into the registers are transposed there; the last one of a row may overlap the one before.
+// Of the two sides the one whose rows lie further apart has its loop outside, so that few of its rows are in
+// use at a time: distances are often powers of two, of which the cache holds eight at most.
 inline bool copy(const tgan::Copy &of, const float *from, float *to, int threads) {
+  constexpr int SIDE = WIDTH < 8 ? WIDTH : 8;
   constexpr long BLOCKS[3] = {1, 16, 64};  // elements of the first axes that are copied at a time
   const long *n = of.lengths, *step = of.from_steps, *to_step = of.to_steps;
   auto count = [=](int axis) { return (n[axis] + BLOCKS[axis] - 1) / BLOCKS[axis]; };
@@ -262,24 +263,26 @@ inline bool copy(const tgan::Copy &of, const float *from, float *to, int threads
     const long end_b = n[1] - b < BLOCKS[1] ? n[1] : b + BLOCKS[1];
     const long end_c = n[2] - c < BLOCKS[2] ? n[2] : c + BLOCKS[2];
     auto transpose_square = [=](long i, long j, long k) {
+      if (j + SIDE > end_c && end_c - c >= SIDE) j = end_c - SIDE;
+      if (k + SIDE > n[3] && n[3] >= SIDE) k = n[3] - SIDE;
       const float *first = from + a * step[0] + i * step[1] + j + k * step[3];
       float *first_to = to + a * to_step[0] + i * to_step[1] + j * to_step[2] + k;
-      const int rows = int(n[3] - k < WIDTH ? n[3] - k : WIDTH);
-      const int columns = int(end_c - j < WIDTH ? end_c - j : WIDTH);
-      Vector<WIDTH> square[WIDTH];
-      for (int r = 0; r < WIDTH; r++)
-        square[r] = r < rows ? load<WIDTH>(first + r * step[3], columns) : Vector<WIDTH>{};
-      transpose<WIDTH>(square);
+      const int rows = int(n[3] - k < SIDE ? n[3] - k : SIDE);
+      const int columns = int(end_c - j < SIDE ? end_c - j : SIDE);
+      Vector<SIDE> square[SIDE];
+      for (int r = 0; r < SIDE; r++)
+        square[r] = r < rows ? load<SIDE>(first + r * step[3], columns) : Vector<SIDE>{};
+      transpose<SIDE>(square);
       for (int r = 0; r < columns; r++) store(first_to + r * to_step[2], square[r], rows);
     };
     if (step[3] > to_step[2]) {
-      for (long k = 0; k < n[3]; k += WIDTH)
+      for (long k = 0; k < n[3]; k += SIDE)
         for (long i = b; i < end_b; i++)
-          for (long j = c; j < end_c; j += WIDTH) transpose_square(i, j, k);
+          for (long j = c; j < end_c; j += SIDE) transpose_square(i, j, k);
     } else {
-      for (long j = c; j < end_c; j += WIDTH)
+      for (long j = c; j < end_c; j += SIDE)
         for (long i = b; i < end_b; i++)
-          for (long k = 0; k < n[3]; k += WIDTH) transpose_square(i, j, k);
+          for (long k = 0; k < n[3]; k += SIDE) transpose_square(i, j, k);
     }
   });
 }

@@ -388,7 +388,7 @@ class Filtering : Geometry {
           for_blocks(small_channels, [&](long start, int height) {
             auto multiply = [&](auto addend) {
               multiply_runs(height, depth, U + start * large_rows + c * n_phases * height, rows,
-                            neighbours.before * step, run, y + start * small_size + output_place(unit, 0),
+                            neighbours.steps * step, run, y + start * small_size + output_place(unit, 0),
                             small_size, addend);
             };
             c == 0 ? multiply(Bias{bias ? bias + start : zeros}) : multiply(Former());
@@ -511,7 +511,7 @@ class Filtering : Geometry {
                 for_blocks(large_channels, [&](long start, int height) {
                   auto multiply = [&](auto addend) {
                     multiply_runs(height, count, of_first_tap(first) + start * depth + m * n_met * height,
-                                  rows, neighbours.before * n, n,
+                                  rows, neighbours.steps * n, n,
                                   x + start * large_size + (part * large[2] + column) * n, large_size,
                                   addend);
                   };
@@ -599,12 +599,12 @@ class Filtering : Geometry {
   // vectors that are read where they lie.
   bool kernel_gradient_in_place(const float *x, const float *gy, float *gW) const {
     constexpr int CHANNELS = 4, SHIFTS = 3;  // at a time: so many sums fit into the registers
-    const long rows = small[0] * small[1], parts = smaller(rows, 8L), pitch = stride[2];
+    const long rows = small[0] * small[1], parts = smaller(rows, 8L), step = stride[2] * n;
     const long n_taps = kernel[0] * kernel[1] * kernel[2], size = small_channels * large_channels * n_taps;
     float *sums = allocate(parts * size * WIDTH);
     if (!sums) return false;
     memset(sums, 0, 4 * parts * size * WIDTH);
-    const long n_zeros = small[2] * pitch * n;
+    const long n_zeros = small[2] * step;
     bool done = for_parts(parts, n_zeros, threads, [&](long part, float *zeros) {
       memset(zeros, 0, 4 * n_zeros);
       for (long row = rows * part / parts; row < rows * (part + 1) / parts; row++)
@@ -617,14 +617,14 @@ class Filtering : Geometry {
             long places[SHIFTS], begin = 0, end = small[2];
             bool is_seen = false;
             for (int b = 0; b < shifts; b++) {
-              const long k = tap + b, of_x = k % kernel[2];
+              const long k = tap + b, shift = k % kernel[2];
               const long z = row / small[1] * kernel[0] + k / (kernel[1] * kernel[2]);
               const long y = row % small[1] * kernel[1] + k / kernel[2] % kernel[1];
               places[b] = of_window[0][z] + of_window[1][y];
               is_seen |= places[b] >= 0;
-              begin = larger(begin, divide_up(larger(0L, pad[2] - of_x), pitch));
-              const long last = large[2] - 1 + pad[2] - of_x;
-              end = smaller(end, last < 0 ? 0 : last / pitch + 1);
+              begin = larger(begin, divide_up(larger(0L, pad[2] - shift), stride[2]));
+              const long last = large[2] - 1 + pad[2] - shift;
+              end = smaller(end, last < 0 ? 0 : last / stride[2] + 1);
             }
             if (!is_seen) continue;
             Vector<WIDTH> products[CHANNELS][SHIFTS] = {};
@@ -639,7 +639,7 @@ class Filtering : Geometry {
                                        : NOWHERE;
                 of_x[b] = place < 0 ? zeros : x + c * large_size + place;
               }
-              add_products(of_y, of_x, count, pitch * n, products);
+              add_products(of_y, of_x, count, step, products);
             };
             begin = smaller(begin, small[2]), end = larger(begin, end);
             for (long i = 0; i < begin; i++) add(i, 1);
@@ -666,19 +666,20 @@ class Filtering : Geometry {
   // What neighbours along the last axis read in place lies one step further from neighbour to neighbour,
   // unless some of it does not exist: places are looked up once for all of them.
   struct Neighbours {
-    long before = 0;  // so many since those whose places were looked up
+    long steps = 0;  // so many since those whose places were looked up
     bool was_inside = false;
 
     // Count one more, all of whose places exist if it is inside; whether it is a neighbour of the one before.
     bool count(bool is_inside) {
       const bool is_next = is_inside && was_inside;
-      before = is_next ? before + 1 : 0;
+      steps = is_next ? steps + 1 : 0;
       was_inside = is_inside;
       return is_next;
     }
   };
 
-  // The product of packed factors and of rows, from `shift` on, to `height` runs, which are to_row apart.
+  // `addend` + the product of packed factors and of rows, from `shift` on, to `height` runs, which are to_row
+  // apart.
   template <class Addend>
   static void multiply_runs(int height, long depth, const float *factors, const float *const *rows,
                             long shift, long run, float *to, long to_row, Addend addend) {

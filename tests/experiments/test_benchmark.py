@@ -15,6 +15,7 @@ from helpers import EXPERIMENTS
 from tgan_chainer.clipping import SingularValueClipping
 from tgan_chainer.config import Config
 from tgan_chainer.errors import InputError
+from tgan_chainer.kernels import native
 from tgan_chainer.models import build_discriminator, build_generator
 from tgan_chainer.optimizers import RMSprop
 from tgan_chainer.updaters import GANUpdater
@@ -232,6 +233,8 @@ def test_the_command_measures_and_writes_everything(tmp_path):
         assert f"\n{name}  " in result.stdout
     report = json.loads(out.read_text())
     assert report["machine"]["threads"] == 2 and report["machine"]["CPU"]
+    assert report["machine"]["kernels"] == native.description()
+    assert f"kernels on a CPU: {native.description()}\n" in result.stdout
     (found,) = report["results"]
     assert list(found["contenders"]) == names and not found["failed"] and not found["left_out"]
     for numbers in found["contenders"].values():
